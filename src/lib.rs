@@ -1,0 +1,2 @@
+//! gatepost: gateway authentication as a proxy-wasm filter.
+#![deny(unsafe_code)]
