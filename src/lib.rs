@@ -1,2 +1,55 @@
 //! gatepost: gateway authentication as a proxy-wasm filter.
+//!
+//! It verifies the credential of a request, removes it, removes every identity header and query parameter that the
+//! client may have forged, and forwards verified identity. Where to look:
+//!
+//! | question | file |
+//! |---|---|
+//! | What happens to one request, from head to verdict? | [`engine`] |
+//! | How does a proxy call it? | `plugin` (built for WASI alone) |
+//! | What may a configuration say, and how is it checked? | [`config`] |
+//! | Which route decides? How are paths normalised? | [`route`] |
+//! | What is a request, a raw query, a credential? | [`request`], [`query`], [`credential`] |
+//! | How is a credential verified, how do authenticators combine? | [`auth`] |
+//! | How are tokens, key sets and claims read? | [`jose`] |
+//! | How is a signature verified? | [`crypto`] |
+//! | What is stripped, mapped, forwarded? | [`strip`], [`mapping`], [`forward`] |
+//! | How is a request refused? | [`deny`] |
+//! | What is remembered? | [`cache`] |
+//!
+//! Dependencies point one way: `plugin` to [`engine`], that to [`auth`], [`route`] and [`mapping`], those to [`jose`],
+//! [`crypto`] and [`request`]. Nothing but `plugin` names proxy-wasm, reads a clock or makes a call.
+
 #![deny(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod auth;
+pub mod cache;
+pub mod config;
+pub mod credential;
+pub mod crypto;
+pub mod deny;
+pub mod engine;
+pub mod forward;
+pub mod jose;
+pub mod json;
+pub mod mapping;
+pub mod query;
+pub mod request;
+pub mod route;
+pub mod strip;
+pub mod time;
+
+#[cfg(target_os = "wasi")]
+mod plugin;
+#[cfg(test)]
+mod test;

@@ -1,0 +1,154 @@
+//! Tokens that were verified, so that their signatures need not be verified again.
+
+use std::{collections::hash_map::RandomState, num::NonZeroUsize, rc::Rc, time::Duration};
+
+use lru::LruCache;
+
+use crate::{auth::jwt::VerifiedToken, time::UnixTime};
+
+/// The verified tokens of one authenticator, found by the whole token, byte for byte. Bounded in number and in bytes; the
+/// least recently used go first.
+#[derive(Debug)]
+pub struct TokenCache {
+    entries: LruCache<Box<str>, Entry, RandomState>,
+    bytes: usize,
+    most_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    token: Rc<VerifiedToken>,
+    until: UnixTime,
+}
+
+impl TokenCache {
+    /// A cache of this many tokens at most.
+    #[must_use]
+    pub fn new(capacity: NonZeroUsize) -> Self {
+        Self {
+            entries: LruCache::with_hasher(capacity, RandomState::new()),
+            bytes: 0,
+            most_bytes: capacity.get().saturating_mul(MEAN_BYTES),
+        }
+    }
+
+    /// A token that was verified before. Its times are the caller's to check.
+    pub fn get(&mut self, token: &str, now: UnixTime) -> Option<Rc<VerifiedToken>> {
+        let entry = self.entries.get(token)?;
+        if now >= entry.until {
+            self.remove(token);
+            return None;
+        }
+        Some(Rc::clone(&entry.token))
+    }
+
+    /// Keeps a verified token: until it expires, or for [`WITHOUT_EXPIRY`] where it does not.
+    pub fn insert(&mut self, token: &str, verified: Rc<VerifiedToken>, now: UnixTime) {
+        let until = match verified.times.expires {
+            // The times are checked on every use: this only lets the entry go once it is of no more use.
+            Some(_) => UnixTime::from_secs(u64::MAX),
+            None => now.saturating_add(WITHOUT_EXPIRY),
+        };
+        let entry = Entry { token: verified, until };
+        if let Some((evicted, _)) = self.entries.push(token.into(), entry) {
+            self.bytes = self.bytes.saturating_sub(evicted.len());
+        }
+        self.bytes = self.bytes.saturating_add(token.len());
+        while self.bytes > self.most_bytes {
+            let Some((evicted, _)) = self.entries.pop_lru() else {
+                return;
+            };
+            self.bytes = self.bytes.saturating_sub(evicted.len());
+        }
+    }
+
+    /// Lets a token go.
+    pub fn remove(&mut self, token: &str) {
+        if self.entries.pop(token).is_some() {
+            self.bytes = self.bytes.saturating_sub(token.len());
+        }
+    }
+
+    /// How many tokens are kept.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is kept.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+}
+
+/// How long a token without `exp` is kept.
+pub const WITHOUT_EXPIRY: Duration = Duration::from_secs(300);
+
+/// The room that a token takes on average, in bytes: very long ones push out more than one other.
+const MEAN_BYTES: usize = 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        auth::{AuthenticatorId, Identity},
+        jose::claims::Times,
+        json::Json,
+        test::test,
+    };
+
+    const NOW: UnixTime = UnixTime::from_secs(1000);
+
+    fn verified(expires: Option<f64>) -> Rc<VerifiedToken> {
+        Rc::new(VerifiedToken {
+            identity: Identity {
+                authenticator: AuthenticatorId(0),
+                authenticator_name: String::new(),
+                method: "jwt",
+                issuer: None,
+                subject: None,
+                owner: None,
+                roles: Vec::new(),
+                scopes: Vec::new(),
+                claims: Json::Null,
+            },
+            times: Times { expires, ..Times::default() },
+        })
+    }
+
+    fn cache(capacity: usize) -> TokenCache {
+        TokenCache::new(NonZeroUsize::new(capacity).unwrap())
+    }
+
+    test!(the_least_recently_used_token_goes_first, {
+        let mut cache = cache(2);
+        cache.insert("a", verified(Some(2000.0)), NOW);
+        cache.insert("b", verified(Some(2000.0)), NOW);
+        assert!(cache.get("a", NOW).is_some());
+        cache.insert("c", verified(Some(2000.0)), NOW);
+        assert!(cache.get("a", NOW).is_some() && cache.get("b", NOW).is_none() && cache.get("c", NOW).is_some());
+        assert_eq!((cache.len(), cache.bytes), (2, 2));
+        cache.insert("a", verified(Some(2000.0)), NOW);
+        assert_eq!((cache.len(), cache.bytes), (2, 2));
+    });
+
+    test!(a_token_without_expiry_is_kept_for_five_minutes, {
+        let mut cache = cache(2);
+        cache.insert("a", verified(None), NOW);
+        assert!(cache.get("a", UnixTime::from_secs(1299)).is_some());
+        assert!(cache.get("a", UnixTime::from_secs(1300)).is_none());
+        assert!(cache.is_empty() && cache.bytes == 0);
+    });
+
+    test!(bytes_are_bounded, {
+        let mut cache = cache(3);
+        for name in ["a", "b", "c", "d"] {
+            cache.insert(&name.repeat(4000), verified(Some(2000.0)), NOW);
+            assert!(cache.bytes <= 3 * MEAN_BYTES);
+        }
+        assert_eq!(cache.len(), 1);
+        cache.insert(&"e".repeat(10_000), verified(Some(2000.0)), NOW);
+        assert_eq!((cache.len(), cache.bytes), (0, 0));
+    });
+}

@@ -1,0 +1,272 @@
+//! Reading typed values out of JSON, with the place of every error.
+
+use std::{num::NonZeroUsize, time::Duration};
+
+use super::error::{ConfigError, ConfigErrorKind};
+use crate::{json::Json, time::parse_duration};
+
+/// The errors met so far.
+#[derive(Debug, Default)]
+pub struct Errors(Vec<ConfigError>);
+
+/// A JSON value and its place.
+pub struct Node<'a> {
+    pub json: &'a Json,
+    pub path: String,
+}
+
+/// A type that configurations hold. `None` means that an error was reported.
+pub trait Decode: Sized {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self>;
+}
+
+/// The members of an object, in order; those that could not be read keep their names.
+#[derive(Clone, Debug)]
+pub struct Named<T>(pub Vec<(String, Option<T>)>);
+
+/// The items of an array; those that could not be read keep their places.
+#[derive(Clone, Debug)]
+pub struct Items<T>(pub Vec<Option<T>>);
+
+/// A list that must not be empty.
+#[derive(Clone, Debug)]
+pub struct NonEmpty<T>(pub Vec<T>);
+
+/// One value, or a list of them that is not empty.
+#[derive(Clone, Debug)]
+pub struct OneOrMore<T>(pub Vec<T>);
+
+impl Errors {
+    pub fn push(&mut self, path: String, kind: ConfigErrorKind) {
+        self.0.push(ConfigError { path, kind });
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn into_vec(self) -> Vec<ConfigError> {
+        self.0
+    }
+}
+
+impl<'a> Node<'a> {
+    pub fn root(json: &'a Json) -> Self {
+        Self { json, path: String::new() }
+    }
+
+    pub fn member(&self, name: &str, json: &'a Json) -> Self {
+        Self { json, path: member_path(&self.path, name) }
+    }
+
+    pub fn items(&self, items: &'a [Json]) -> impl Iterator<Item = Self> {
+        let item = |(index, json)| Self { json, path: index_path(&self.path, index) };
+        items.iter().enumerate().map(item)
+    }
+
+    /// Reports that the value is of another type. A `null` has been reported already.
+    pub fn wrong_type<T>(&self, expected: &'static str, errors: &mut Errors) -> Option<T> {
+        if *self.json != Json::Null {
+            self.error(ConfigErrorKind::WrongType { expected }, errors);
+        }
+        None
+    }
+
+    pub fn error(&self, kind: ConfigErrorKind, errors: &mut Errors) {
+        errors.push(self.path.clone(), kind);
+    }
+
+    pub fn object(&self, errors: &mut Errors) -> Option<&'a [(String, Json)]> {
+        match self.json {
+            Json::Object(members) => Some(members),
+            _ => self.wrong_type("an object", errors),
+        }
+    }
+
+    pub fn array(&self, errors: &mut Errors) -> Option<&'a [Json]> {
+        match self.json {
+            Json::Array(items) => Some(items),
+            _ => self.wrong_type("a list", errors),
+        }
+    }
+
+    /// Reports the members that are not among the known ones, and those that are not built yet.
+    pub fn check_keys(&self, known: &'static [&'static str], unsupported: &[&str], errors: &mut Errors) -> Option<()> {
+        for (name, _) in self.object(errors)? {
+            let kind = if unsupported.contains(&name.as_str()) {
+                ConfigErrorKind::Unsupported
+            } else if known.contains(&name.as_str()) {
+                continue;
+            } else {
+                ConfigErrorKind::UnknownKey { known }
+            };
+            errors.push(member_path(&self.path, name), kind);
+        }
+        Some(())
+    }
+
+    pub fn optional<T: Decode>(&self, name: &str, errors: &mut Errors) -> Option<T> {
+        let value = self.json.get(name)?;
+        T::decode(&self.member(name, value), errors)
+    }
+
+    pub fn required<T: Decode>(&self, name: &str, errors: &mut Errors) -> Option<T> {
+        if self.json.get(name).is_none() {
+            errors.push(member_path(&self.path, name), ConfigErrorKind::Required);
+        }
+        self.optional(name, errors)
+    }
+}
+
+/// Declares a struct that is read from an object: its members, what they are called and whether they may be missing.
+macro_rules! object {
+    (
+        $(#[$meta:meta])*
+        pub struct $name:ident {
+            $($(#[$field_meta:meta])* $mode:ident $key:literal $field:ident: $type:ty,)*
+        }
+        $(unsupported [$($unsupported:literal),* $(,)?])?
+    ) => {
+        $(#[$meta])*
+        pub struct $name {
+            $($(#[$field_meta])* pub $field: object!(@type $mode $type),)*
+        }
+
+        impl crate::config::decode::Decode for $name {
+            fn decode(
+                node: &crate::config::decode::Node<'_>,
+                errors: &mut crate::config::decode::Errors,
+            ) -> Option<Self> {
+                node.check_keys(&[$($key),*], &[$($($unsupported),*)?], errors)?;
+                $(let $field = node.$mode::<$type>($key, errors);)*
+                Some(Self { $($field: object!(@value $mode $field),)* })
+            }
+        }
+    };
+    (@type required $type:ty) => { $type };
+    (@type optional $type:ty) => { Option<$type> };
+    (@value required $field:ident) => { $field? };
+    (@value optional $field:ident) => { $field };
+}
+
+/// Declares an enum that is read from a text.
+macro_rules! choice {
+    ($(#[$meta:meta])* pub enum $name:ident { $($text:literal => $variant:ident,)* }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($variant,)* }
+
+        impl crate::config::decode::Decode for $name {
+            fn decode(
+                node: &crate::config::decode::Node<'_>,
+                errors: &mut crate::config::decode::Errors,
+            ) -> Option<Self> {
+                match <String as crate::config::decode::Decode>::decode(node, errors)?.as_str() {
+                    $($text => Some(Self::$variant),)*
+                    _ => {
+                        let known = &[$($text),*];
+                        node.error(crate::config::error::ConfigErrorKind::NotOneOf { known }, errors);
+                        None
+                    }
+                }
+            }
+        }
+    };
+}
+
+pub(super) use {choice, object};
+
+impl Decode for String {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        match node.json {
+            Json::String(text) => Some(text.clone()),
+            _ => node.wrong_type("a string", errors),
+        }
+    }
+}
+
+impl Decode for bool {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        match node.json {
+            Json::Bool(value) => Some(*value),
+            _ => node.wrong_type("true or false", errors),
+        }
+    }
+}
+
+impl Decode for NonZeroUsize {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        let number = match node.json {
+            Json::Number(digits) => digits.parse().ok(),
+            _ => None,
+        };
+        number.or_else(|| node.wrong_type("a positive integer", errors))
+    }
+}
+
+impl Decode for Duration {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        let duration = node.json.as_str().and_then(parse_duration);
+        duration.or_else(|| node.wrong_type("a duration such as \"500ms\", \"30s\", \"10m\" or \"1h\"", errors))
+    }
+}
+
+impl Decode for Json {
+    fn decode(node: &Node<'_>, _: &mut Errors) -> Option<Self> {
+        Some(node.json.clone())
+    }
+}
+
+impl<T: Decode> Decode for Vec<T> {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        let items = node.array(errors)?;
+        // All items are read, so that each reports its errors.
+        let items: Vec<Option<T>> = node.items(items).map(|item| T::decode(&item, errors)).collect();
+        items.into_iter().collect()
+    }
+}
+
+impl<T: Decode> Decode for NonEmpty<T> {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        let items = Vec::decode(node, errors)?;
+        if items.is_empty() {
+            node.error(ConfigErrorKind::Empty, errors);
+            return None;
+        }
+        Some(Self(items))
+    }
+}
+
+impl<T: Decode> Decode for OneOrMore<T> {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        match node.json {
+            Json::Array(_) => NonEmpty::decode(node, errors).map(|items| Self(items.0)),
+            _ => T::decode(node, errors).map(|item| Self(vec![item])),
+        }
+    }
+}
+
+impl<T: Decode> Decode for Items<T> {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        let items = node.array(errors)?;
+        Some(Self(node.items(items).map(|item| T::decode(&item, errors)).collect()))
+    }
+}
+
+impl<T: Decode> Decode for Named<T> {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        let members = node.object(errors)?.iter();
+        let read = |(name, json): &(String, Json)| (name.clone(), T::decode(&node.member(name, json), errors));
+        Some(Self(members.map(read).collect()))
+    }
+}
+
+/// The place of a member.
+pub fn member_path(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// The place of an item.
+pub fn index_path(path: &str, index: usize) -> String {
+    format!("{path}[{index}]")
+}

@@ -1,0 +1,423 @@
+//! The members of a configuration and their types. What they mean together is checked when they are compiled.
+
+use std::{fmt, num::NonZeroUsize, time::Duration};
+
+use super::{
+    decode::{Decode, Errors, Items, Named, Node, NonEmpty, OneOrMore, choice, object},
+    error::ConfigErrorKind,
+};
+use crate::json::Json;
+
+object! {
+    /// The whole configuration.
+    pub struct GatewaySchema {
+        /// Who verifies credentials, by name.
+        optional "authenticators" authenticators: Named<AuthenticatorSchema>,
+        /// Shorthand for one authenticator, named `default`.
+        optional "authorizer" authorizer: AuthenticatorSchema,
+        /// The authenticator that `auth: true` means; needless where there is one.
+        optional "default_auth" default_auth: String,
+        /// Values for `$config.NAME`.
+        optional "variables" variables: Named<String>,
+        /// Services that routes can name.
+        optional "servers" servers: Items<ServerSchema>,
+        /// Headers that are stripped besides every mapped name; a trailing `*` makes a prefix.
+        optional "identity_headers" identity_headers: Vec<String>,
+        /// Query parameters that are stripped on every request; a trailing `*` makes a prefix.
+        optional "identity_query" identity_query: Vec<String>,
+        /// Method and path override headers that services may see.
+        optional "allow_override_headers" allow_override_headers: Vec<String>,
+        /// What happens to a path that no route has.
+        optional "unmatched" unmatched: UnmatchedSchema,
+        /// Whether a CORS preflight passes without a credential.
+        optional "cors_preflight" cors_preflight: PreflightSchema,
+        /// What happens to a path that servers read differently.
+        optional "path_policy" path_policy: PathPolicySchema,
+        /// Whether denials are carried out.
+        optional "mode" mode: ModeSchema,
+        /// How denials are written.
+        optional "responses" responses: ResponsesSchema,
+        /// Origins, besides the request's own, that may make unsafe requests with cookies.
+        optional "csrf_origins" csrf_origins: Vec<String>,
+        /// Whether the origin of unsafe requests with cookies is checked.
+        optional "csrf" csrf: SwitchSchema,
+        /// How much is remembered.
+        optional "cache" cache: CacheSchema,
+        /// Where signatures are verified.
+        optional "crypto" _crypto: CryptoSchema,
+        /// The routes.
+        optional "paths" paths: Items<PathSchema>,
+    }
+    unsupported ["identity_token", "rate_limit", "audit", "limit_key"]
+}
+
+/// An authenticator.
+pub enum AuthenticatorSchema {
+    /// `"type": "jwt"`
+    Jwt(Box<JwtSchema>),
+}
+
+object! {
+    /// A JWT authenticator.
+    pub struct JwtSchema {
+        required "type" _type: String,
+        /// `iss`; `*` accepts any.
+        required "issuer" issuer: OneOrMore<String>,
+        /// `aud`, any one of which must match; `*` accepts any.
+        required "audiences" audiences: OneOrMore<String>,
+        /// Algorithms that are accepted; by default all that the keys allow.
+        optional "algorithms" algorithms: NonEmpty<String>,
+        /// A JWK set.
+        optional "jwks" jwks: JwksSchema,
+        /// A shared secret for HS256, HS384 and HS512.
+        optional "secret" secret: SecretSchema,
+        /// Whether the secret is base64.
+        optional "secret_base64" secret_base64: bool,
+        /// One public key.
+        optional "public_key_pem" public_key_pem: String,
+        /// By how much clocks may differ; 60s by default.
+        optional "clock_skew" clock_skew: Duration,
+        /// Claims that have to be there; `["exp"]` by default.
+        optional "require" require: Vec<String>,
+        /// The longest time between `iat` and `exp`.
+        optional "max_lifetime" max_lifetime: Duration,
+        /// `typ` headers; absent, JWT and at+jwt by default; `""` is an absent one, `*` any.
+        optional "types" types: NonEmpty<String>,
+        /// Claims that must equal, or contain, a value.
+        optional "claims" claims: Named<ClaimValuesSchema>,
+        /// Where roles stand; `roles` by default.
+        optional "roles_claim" roles_claim: String,
+        /// Where scopes stand; `scope`, then `scp` by default.
+        optional "scopes_claim" scopes_claim: String,
+        /// Where the token is looked for; `Authorization: Bearer` by default.
+        optional "from" from: NonEmpty<SourceSchema>,
+        /// What to do about differing tokens.
+        optional "on_multiple" on_multiple: OnMultipleSchema,
+        /// Whether a verified token stays in the forwarded request.
+        optional "forward_credential" forward_credential: bool,
+        /// Proof of possession (RFC 9449); only `off` so far.
+        optional "dpop" _dpop: DpopSchema,
+    }
+    unsupported ["dpop_origin", "revocation"]
+}
+
+object! {
+    /// Where the keys are.
+    pub struct JwksSchema {
+        /// The key set itself.
+        optional "inline" inline: Json,
+    }
+    unsupported ["remote", "discovery"]
+}
+
+object! {
+    /// A place where a credential is looked for: exactly one of the three.
+    pub struct SourceSchema {
+        optional "header" header: String,
+        /// The authentication scheme before the credential.
+        optional "scheme" scheme: String,
+        optional "cookie" cookie: String,
+        optional "query" query: String,
+    }
+}
+
+object! {
+    /// A service.
+    pub struct ServerSchema {
+        /// The name by which routes call it.
+        required "alias" alias: String,
+        /// The host's name for it; the alias by default.
+        optional "cluster" cluster: String,
+        /// Its authority and the path that goes before forwarded ones.
+        optional "url" url: String,
+    }
+}
+
+object! {
+    /// How denials are written.
+    pub struct ResponsesSchema {
+        optional "realm" realm: String,
+        optional "format" format: FormatSchema,
+        /// URL of the protected resource metadata (RFC 9728).
+        optional "resource_metadata" resource_metadata: String,
+        /// Origins whose scripts may read a denial.
+        optional "cors_origins" cors_origins: Vec<String>,
+    }
+}
+
+object! {
+    /// How much is remembered.
+    pub struct CacheSchema {
+        /// Verified tokens, for each authenticator; 4096 by default.
+        optional "tokens" tokens: NonZeroUsize,
+    }
+}
+
+object! {
+    /// A route.
+    pub struct PathSchema {
+        /// A method, several, or `ANY`.
+        required "method" method: OneOrMore<String>,
+        /// A path template.
+        required "path" path: String,
+        /// Who may call.
+        required "auth" auth: AuthSchema,
+        /// Hosts that the route is for; all by default.
+        optional "hosts" hosts: NonEmpty<String>,
+        /// Where requests go.
+        optional "integration" integration: IntegrationSchema,
+        /// What is set on forwarded requests.
+        optional "mapping" mapping: MappingSchema,
+        /// Values for `$config.NAME` on this route.
+        optional "variables" variables: Named<String>,
+        /// Whether denials are carried out.
+        optional "mode" mode: ModeSchema,
+        /// Whether `%2F` may stand inside a segment.
+        optional "encoded_slash" encoded_slash: EncodedSlashSchema,
+        /// Whether literals match whatever their case.
+        optional "case_insensitive" case_insensitive: bool,
+    }
+    unsupported ["rate_limit"]
+}
+
+/// Who may call a route.
+pub enum AuthSchema {
+    /// `false`: everyone.
+    Public,
+    /// `true`: whoever the default authenticator verifies.
+    Default,
+    /// A name, or an object.
+    Rule(RuleSchema),
+}
+
+/// A rule: a name, or an object with exactly one of `use`, `any` and `all`.
+pub struct RuleSchema {
+    pub combination: CombinationSchema,
+    pub restrictions: RestrictionsSchema,
+}
+
+/// How authenticators combine.
+pub enum CombinationSchema {
+    Use(String),
+    Any(Vec<RuleSchema>),
+    All(Vec<RuleSchema>),
+}
+
+/// What a rule asks of the identity.
+#[derive(Default)]
+pub struct RestrictionsSchema {
+    pub roles: Option<NonEmpty<String>>,
+    pub scopes: Option<NonEmpty<String>>,
+    pub audiences: Option<NonEmpty<String>>,
+    pub claims: Option<Named<ClaimValuesSchema>>,
+    pub optional: bool,
+}
+
+object! {
+    /// Where requests go.
+    pub struct IntegrationSchema {
+        required "type" _type: IntegrationKindSchema,
+        /// An entry of `servers`, or a cluster where there are none.
+        required "server" server: String,
+    }
+}
+
+object! {
+    /// What is set on forwarded requests.
+    pub struct MappingSchema {
+        optional "headers" headers: Named<MappedSchema>,
+        optional "query" query: Named<MappedSchema>,
+    }
+}
+
+object! {
+    /// A value in its long form.
+    pub struct ValueSchema {
+        required "value" value: String,
+        optional "as" form: FormOfValueSchema,
+        optional "default" default: String,
+        optional "required" required: bool,
+    }
+}
+
+/// A value in its short or long form.
+pub struct MappedSchema(pub ValueSchema);
+
+/// Values that a claim may have, any of which will do.
+pub struct ClaimValuesSchema(pub Vec<Json>);
+
+/// A secret, given or named.
+pub enum SecretSchema {
+    Text(String),
+    Environment(String),
+}
+
+choice! { pub enum UnmatchedSchema { "reject" => Reject, "authenticate" => Authenticate, "forward" => Forward, } }
+choice! { pub enum PreflightSchema { "forward" => Forward, "authenticate" => Authenticate, } }
+choice! { pub enum PathPolicySchema { "strict" => Strict, "normalize" => Normalize, } }
+choice! { pub enum ModeSchema { "enforce" => Enforce, "shadow" => Shadow, } }
+choice! { pub enum FormatSchema { "json" => Json, "problem" => Problem, } }
+choice! { pub enum SwitchSchema { "on" => On, "off" => Off, } }
+choice! { pub enum OnMultipleSchema { "reject" => Reject, "first_source" => FirstSource, } }
+choice! { pub enum EncodedSlashSchema { "reject" => Reject, "keep" => Keep, } }
+choice! { pub enum IntegrationKindSchema { "http_proxy" => HttpProxy, } }
+choice! { pub enum FormOfValueSchema { "csv" => Csv, "json" => Json, "base64url" => Base64Url, } }
+
+/// Proof of possession: what this version can do.
+pub struct DpopSchema;
+
+/// Where signatures are verified: what this version can do.
+pub struct CryptoSchema;
+
+impl Decode for AuthenticatorSchema {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        node.object(errors)?;
+        let kind: String = node.required("type", errors)?;
+        let path = || super::decode::member_path(&node.path, "type");
+        match kind.as_str() {
+            "jwt" => JwtSchema::decode(node, errors).map(|jwt| Self::Jwt(Box::new(jwt))),
+            "api_key" | "introspection" | "hmac" | "mtls" => {
+                errors.push(path(), ConfigErrorKind::Unsupported);
+                None
+            }
+            _ => {
+                errors.push(path(), ConfigErrorKind::NotOneOf { known: &["jwt"] });
+                None
+            }
+        }
+    }
+}
+
+impl Decode for AuthSchema {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        match node.json {
+            Json::Bool(false) => Some(Self::Public),
+            Json::Bool(true) => Some(Self::Default),
+            Json::String(_) | Json::Object(_) => RuleSchema::read(node, true, errors).map(Self::Rule),
+            _ => node.wrong_type("true, false, the name of an authenticator, or an object", errors),
+        }
+    }
+}
+
+impl Decode for RuleSchema {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        Self::read(node, false, errors)
+    }
+}
+
+impl RuleSchema {
+    fn read(node: &Node<'_>, outermost: bool, errors: &mut Errors) -> Option<Self> {
+        if let Json::String(name) = node.json {
+            let combination = CombinationSchema::Use(name.clone());
+            return Some(Self { combination, restrictions: RestrictionsSchema::default() });
+        }
+        if !matches!(node.json, Json::Object(_)) {
+            return node.wrong_type("the name of an authenticator, or an object", errors);
+        }
+        let known: &[&str] = if outermost { &OUTERMOST_RULE_KEYS } else { &RULE_KEYS };
+        node.check_keys(known, &[], errors)?;
+        let restrictions = RestrictionsSchema {
+            roles: node.optional("roles", errors),
+            scopes: node.optional("scopes", errors),
+            audiences: node.optional("audiences", errors),
+            claims: node.optional("claims", errors),
+            optional: node.optional("optional", errors).unwrap_or(false),
+        };
+        let given = ["use", "any", "all"].iter().filter(|key| node.json.get(key).is_some()).count();
+        if given != 1 {
+            let rule = "give exactly one of `use`, `any` and `all`";
+            node.error(ConfigErrorKind::Contradiction(rule), errors);
+            return None;
+        }
+        let one = node.optional("use", errors).map(CombinationSchema::Use);
+        let any = node.optional("any", errors).map(|rules: NonEmpty<_>| CombinationSchema::Any(rules.0));
+        let all = node.optional("all", errors).map(|rules: NonEmpty<_>| CombinationSchema::All(rules.0));
+        Some(Self { combination: one.or(any).or(all)?, restrictions })
+    }
+}
+
+impl Decode for MappedSchema {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        match node.json {
+            Json::String(value) => {
+                let value = value.clone();
+                Some(Self(ValueSchema { value, form: None, default: None, required: None }))
+            }
+            Json::Object(_) => ValueSchema::decode(node, errors).map(Self),
+            _ => node.wrong_type("a string, or an object with `value`", errors),
+        }
+    }
+}
+
+impl Decode for ClaimValuesSchema {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        let scalar = |json: &Json| matches!(json, Json::String(_) | Json::Number(_) | Json::Bool(_));
+        match node.json {
+            Json::Array(items) if items.is_empty() => {
+                node.error(ConfigErrorKind::Empty, errors);
+                None
+            }
+            Json::Array(items) if items.iter().all(scalar) => Some(Self(items.clone())),
+            json if scalar(json) => Some(Self(vec![json.clone()])),
+            _ => node.wrong_type("a string, number or boolean, or a list of them", errors),
+        }
+    }
+}
+
+impl Decode for SecretSchema {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        match node.json {
+            Json::String(text) if text.is_empty() => {
+                node.error(ConfigErrorKind::Empty, errors);
+                None
+            }
+            Json::String(text) => Some(Self::Text(text.clone())),
+            Json::Object(_) => {
+                node.check_keys(&["env"], &[], errors)?;
+                node.required("env", errors).map(Self::Environment)
+            }
+            _ => node.wrong_type("a string, or {\"env\": NAME}", errors),
+        }
+    }
+}
+
+impl Decode for DpopSchema {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        only(node, "off", &["allowed", "required"], &["off"], errors).map(|()| Self)
+    }
+}
+
+impl Decode for CryptoSchema {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        only(node, "sandbox", &["host"], &["sandbox"], errors).map(|()| Self)
+    }
+}
+
+impl fmt::Debug for SecretSchema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecretSchema")
+    }
+}
+
+/// Reads a text of which this version understands one value, and the contract names others.
+fn only(
+    node: &Node<'_>,
+    supported: &str,
+    unsupported: &[&str],
+    known: &'static [&'static str],
+    errors: &mut Errors,
+) -> Option<()> {
+    let text = String::decode(node, errors)?;
+    if text == supported {
+        return Some(());
+    }
+    let kind = match unsupported.contains(&text.as_str()) {
+        true => ConfigErrorKind::Unsupported,
+        false => ConfigErrorKind::NotOneOf { known },
+    };
+    node.error(kind, errors);
+    None
+}
+
+const RULE_KEYS: [&str; 7] = ["use", "any", "all", "roles", "scopes", "audiences", "claims"];
+const OUTERMOST_RULE_KEYS: [&str; 8] = ["use", "any", "all", "roles", "scopes", "audiences", "claims", "optional"];

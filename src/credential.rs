@@ -1,0 +1,290 @@
+//! Where credentials are found in a request, and how they are taken out of it.
+
+use std::borrow::Cow;
+
+use crate::{
+    deny::Reason,
+    query,
+    request::{Request, folded_name},
+};
+
+/// A place where an authenticator looks for its credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// A header, whose whole value is the credential unless there is a scheme before it.
+    Header {
+        /// In lower case.
+        name: String,
+        /// The authentication scheme (RFC 9110 §11.1).
+        scheme: Option<String>,
+    },
+    /// A cookie (RFC 6265 §4.2), names compared with case.
+    Cookie {
+        /// Its name.
+        name: String,
+    },
+    /// A query parameter (RFC 6750 §2.3).
+    Query {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What to do when one authenticator finds differing credentials.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnMultiple {
+    /// Refuse the request.
+    #[default]
+    Reject,
+    /// Take the first source that has one.
+    FirstSource,
+}
+
+/// A credential that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credential<'a> {
+    /// The credential.
+    pub value: Cow<'a, str>,
+    /// Whether cookies alone carry it: browsers attach those to requests that other sites make.
+    pub from_cookie: bool,
+}
+
+/// Places from which credentials are removed, for all authenticators of a route together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// Headers, folded.
+    pub headers: Vec<String>,
+    /// Cookies.
+    pub cookies: Vec<String>,
+    /// Query parameters, folded.
+    pub query: Vec<String>,
+}
+
+/// One value at one source; none if it is there but malformed.
+type Presented<'a> = Option<Cow<'a, str>>;
+
+impl Source {
+    /// Every value that the request presents here. Empty ones are none.
+    fn values<'a>(&self, request: &Request<'a>) -> Vec<Presented<'a>> {
+        match self {
+            Self::Header { name, scheme } => {
+                let values = request.header(name);
+                match scheme {
+                    Some(scheme) => values.filter_map(|value| after_scheme(value, scheme)).collect(),
+                    None => values.filter(|value| !value.is_empty()).map(whole).collect(),
+                }
+            }
+            Self::Cookie { name } => crumbs(request)
+                .filter_map(|crumb| crumb_value(crumb, name))
+                .filter(|value| !value.is_empty())
+                .map(whole)
+                .collect(),
+            Self::Query { name } => query::pieces(request.query.unwrap_or_default())
+                .filter(|piece| *piece.name() == *name.as_bytes())
+                .map(|piece| piece.value())
+                .filter(|value| !value.is_empty())
+                .map(|value| String::from_utf8(value.into_owned()).ok().map(Cow::Owned))
+                .collect(),
+        }
+    }
+}
+
+/// Finds the credential that the request presents at these sources. Byte-identical copies are one.
+///
+/// # Errors
+///
+/// [`Reason::AmbiguousCredential`] for differing ones, [`Reason::MalformedCredential`] for a scheme that one token and
+/// nothing else does not follow, and for what is not text.
+pub fn find<'a>(
+    sources: &[Source],
+    on_multiple: OnMultiple,
+    request: &Request<'a>,
+) -> Result<Option<Credential<'a>>, Reason> {
+    let mut found: Option<(Presented<'a>, bool)> = None;
+    for source in sources {
+        let cookie = matches!(source, Source::Cookie { .. });
+        for value in source.values(request) {
+            match &mut found {
+                None => found = Some((value, cookie)),
+                Some((first, from_cookie)) if *first == value => *from_cookie &= cookie,
+                Some(_) => return Err(Reason::AmbiguousCredential),
+            }
+        }
+        if found.is_some() && on_multiple == OnMultiple::FirstSource {
+            break;
+        }
+    }
+    match found {
+        None => Ok(None),
+        Some((None, _)) => Err(Reason::MalformedCredential),
+        Some((Some(value), from_cookie)) => Ok(Some(Credential { value, from_cookie })),
+    }
+}
+
+impl Places {
+    /// Adds a source.
+    pub fn insert(&mut self, source: &Source) {
+        let (names, name) = match source {
+            Source::Header { name, .. } => (&mut self.headers, folded_name(name).into_owned()),
+            Source::Cookie { name } => (&mut self.cookies, name.clone()),
+            Source::Query { name } => (&mut self.query, query::folded_name(name.as_bytes())),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+
+    /// What is left of the request's cookies, or nothing where all of them stay.
+    #[must_use]
+    pub fn strip_cookies(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        let unwanted = |crumb: &[u8]| self.cookies.iter().any(|name| crumb_value(crumb, name).is_some());
+        if self.cookies.is_empty() || !crumbs(request).any(unwanted) {
+            return None;
+        }
+        let mut headers = Vec::new();
+        for header in request.header("cookie") {
+            let kept: Vec<&[u8]> = split_crumbs(header).filter(|crumb| !unwanted(crumb)).collect();
+            let mut header = kept.join(b";".as_slice());
+            if header.first() == Some(&b' ') {
+                header.remove(0); // the blank that followed a removed crumb's semicolon
+            }
+            if !header.is_empty() {
+                headers.push(header);
+            }
+        }
+        Some(headers.join(b"; ".as_slice()))
+    }
+}
+
+/// The token after an authentication scheme; nothing where the value has another scheme (RFC 9110 §11.4).
+fn after_scheme<'a>(value: &'a [u8], scheme: &str) -> Option<Presented<'a>> {
+    let (start, rest) = value.split_at_checked(scheme.len())?;
+    if !start.eq_ignore_ascii_case(scheme.as_bytes()) {
+        return None;
+    }
+    match rest.first() {
+        Some(byte) if crate::request::is_token(*byte) => return None, // a longer scheme
+        Some(b' ') => {}
+        _ => return Some(None),
+    }
+    let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
+    let token = rest.get(blanks..).unwrap_or_default();
+    let one_token = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
+    Some(if one_token { whole(token) } else { None })
+}
+
+fn whole(value: &[u8]) -> Presented<'_> {
+    std::str::from_utf8(value).ok().map(Cow::Borrowed)
+}
+
+fn crumbs<'a>(request: &Request<'a>) -> impl Iterator<Item = &'a [u8]> {
+    request.header("cookie").flat_map(split_crumbs)
+}
+
+fn split_crumbs(header: &[u8]) -> impl Iterator<Item = &[u8]> {
+    header.split(|byte| *byte == b';')
+}
+
+/// The value of a cookie crumb with this name, its double quotes taken off (RFC 6265 §4.1.1).
+fn crumb_value<'a>(crumb: &'a [u8], name: &str) -> Option<&'a [u8]> {
+    let mut parts = crumb.splitn(2, |byte| *byte == b'=');
+    let crumb_name = parts.next()?.trim_ascii();
+    let value = parts.next().unwrap_or_default().trim_ascii();
+    if crumb_name != name.as_bytes() {
+        return None;
+    }
+    match value {
+        [b'"', quoted @ .., b'"'] => Some(quoted),
+        value => Some(value),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{request::Head, test::test};
+
+    fn head(path: &str, headers: &[(&str, &str)]) -> Head {
+        let mut all = vec![(":method".to_owned(), b"GET".to_vec()), (":path".to_owned(), path.as_bytes().to_vec())];
+        for (name, value) in headers {
+            all.push(((*name).to_owned(), value.as_bytes().to_vec()));
+        }
+        Head { headers: all, end_of_stream: true }
+    }
+
+    fn bearer() -> Source {
+        Source::Header { name: "authorization".to_owned(), scheme: Some("Bearer".to_owned()) }
+    }
+
+    fn sources() -> [Source; 3] {
+        [bearer(), Source::Cookie { name: "session".to_owned() }, Source::Query { name: "access_token".to_owned() }]
+    }
+
+    fn look(on_multiple: OnMultiple, path: &str, headers: &[(&str, &str)]) -> Result<Option<(String, bool)>, Reason> {
+        let head = head(path, headers);
+        let request = Request::new(&head).unwrap();
+        let found = find(&sources(), on_multiple, &request)?;
+        Ok(found.map(|credential| (credential.value.into_owned(), credential.from_cookie)))
+    }
+
+    fn authorization(value: &str) -> Result<Option<(String, bool)>, Reason> {
+        look(OnMultiple::Reject, "/", &[("authorization", value)])
+    }
+
+    fn token(from_cookie: bool) -> Result<Option<(String, bool)>, Reason> {
+        Ok(Some(("t".to_owned(), from_cookie)))
+    }
+
+    test!(a_scheme_is_followed_by_one_token, {
+        for value in ["Bearer t", "bearer t", "BEARER    t"] {
+            assert_eq!(authorization(value), token(false), "{value}");
+        }
+        for value in ["", "Basic t", "Bearert", "Bearer-x t", "t"] {
+            assert_eq!(authorization(value), Ok(None), "{value}");
+        }
+        for value in ["Bearer", "Bearer ", "Bearer t ", "Bearer t u", "Bearer t, Bearer t", "Bearer\tt", "Bearer, t"] {
+            assert_eq!(authorization(value), Err(Reason::MalformedCredential), "{value}");
+        }
+    });
+
+    test!(copies_are_one_credential_and_differing_ones_are_ambiguous, {
+        let header = ("authorization", "Bearer t");
+        let reject = |path, headers: &[_]| look(OnMultiple::Reject, path, headers);
+        assert_eq!(reject("/", &[("cookie", "a=b; session=\"t\"")]), token(true));
+        assert_eq!(reject("/?access_token=t", &[]), token(false));
+        assert_eq!(reject("/?x&access_token=%74&access_token=t", &[header, ("cookie", "session=t")]), token(false));
+        for (path, headers) in [
+            ("/?access_token=u", vec![header]),
+            ("/?access_token=t&access_token=u", vec![]),
+            ("/", vec![header, ("authorization", "Bearer u")]),
+            ("/", vec![header, ("authorization", "Bearer")]),
+            ("/", vec![("cookie", "session=t"), ("cookie", "session=u")]),
+        ] {
+            assert_eq!(reject(path, &headers), Err(Reason::AmbiguousCredential), "{path} {headers:?}");
+        }
+        assert_eq!(reject("/?access_token=", &[("cookie", "session=")]), Ok(None));
+    });
+
+    test!(the_first_source_can_win_but_not_against_itself, {
+        let first = |path, headers: &[_]| look(OnMultiple::FirstSource, path, headers);
+        assert_eq!(first("/?access_token=u", &[("authorization", "Bearer t")]), token(false));
+        assert_eq!(first("/?access_token=t&access_token=u", &[]), Err(Reason::AmbiguousCredential));
+    });
+
+    test!(cookies_are_removed_crumb_by_crumb, {
+        let mut places = Places::default();
+        places.insert(&sources()[1]);
+        let strip = |cookies: &[&str]| {
+            let headers: Vec<_> = cookies.iter().map(|value| ("cookie", *value)).collect();
+            let head = head("/", &headers);
+            let left = places.strip_cookies(&Request::new(&head).unwrap());
+            left.map(|left| String::from_utf8(left).unwrap())
+        };
+        assert_eq!(strip(&["a=1; session=t; b=2"]).as_deref(), Some("a=1; b=2"));
+        assert_eq!(strip(&["session=t; a=1;b=\"x\""]).as_deref(), Some("a=1;b=\"x\""));
+        assert_eq!(strip(&["a=1; session=t"]).as_deref(), Some("a=1"));
+        assert_eq!(strip(&["session=t", "a=1; session"]).as_deref(), Some("a=1"));
+        assert_eq!(strip(&["session=t"]).as_deref(), Some(""));
+        assert_eq!(strip(&["a=session; sessions=1"]), None);
+    });
+}

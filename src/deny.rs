@@ -1,0 +1,516 @@
+//! Every way in which a request can be refused, in one closed enum, and what the caller is then told.
+//!
+//! A [`Reason`] is precise and goes to metrics, audit lines and `gatepost explain`. A [`Code`] is what the caller
+//! learns: enough to act on, nothing that would help to guess a key, an issuer or an audience.
+
+use std::fmt;
+
+use crate::jose::TokenError;
+
+/// Why a request was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Reason {
+    /// No credential where the route's authenticators look for one.
+    MissingCredential,
+    /// A credential's carrier is malformed: `Bearer` without a token, or with something after it.
+    MalformedCredential,
+    /// Differing credentials for one authenticator.
+    AmbiguousCredential,
+    /// A cookie credential came with an unsafe request from another site.
+    CrossSite,
+    /// The token was refused.
+    Token(TokenError),
+    /// None of the route's roles.
+    InsufficientRole,
+    /// Not all of the route's scopes.
+    InsufficientScope,
+    /// A mapped value that is required is missing.
+    MissingClaim,
+    /// A path that servers read differently.
+    BadPath,
+    /// A `Connection` header nominates an identity header.
+    NominatedIdentity,
+    /// An `Upgrade` to something other than `websocket`.
+    UnsupportedUpgrade,
+    /// A method, scheme or authority that is missing, repeated or malformed.
+    MalformedHead,
+    /// No route has this path.
+    NoRoute,
+    /// The path differs from one with another policy only in case or by a trailing slash.
+    LookalikePath,
+    /// The path does not serve this method.
+    MethodNotAllowed,
+    /// The host did not give or take the headers.
+    HostFailure,
+    /// More headers than the host can carry.
+    HeadersTooLarge,
+}
+
+/// What a refused caller is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Code {
+    /// 401
+    MissingCredential,
+    /// 401
+    InvalidToken,
+    /// 401
+    TokenExpired,
+    /// 403
+    InvalidAudience,
+    /// 400
+    AmbiguousCredential,
+    /// 403
+    CrossSite,
+    /// 403
+    InsufficientRole,
+    /// 403
+    InsufficientScope,
+    /// 403
+    MissingClaim,
+    /// 400
+    BadPath,
+    /// 400
+    BadRequest,
+    /// 404
+    NoRoute,
+    /// 405
+    MethodNotAllowed,
+    /// 503
+    GatewayFailure,
+    /// 431
+    HeadersTooLarge,
+}
+
+/// A status of gRPC and its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrpcStatus {
+    /// One of <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>.
+    pub code: u8,
+    /// The code of the denial.
+    pub message: &'static str,
+}
+
+/// An answer that the gateway gives itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+    /// What a gRPC caller gets instead of status and body.
+    pub grpc: Option<GrpcStatus>,
+}
+
+/// How answers are written: the configuration's `responses`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Responses {
+    /// The `realm` of challenges (RFC 9110 §11.5).
+    pub realm: Option<String>,
+    /// The form of the body.
+    pub format: Format,
+    /// The URL of the protected resource metadata (RFC 9728 §5.1).
+    pub resource_metadata: Option<String>,
+    /// Origins whose scripts may read a denial.
+    pub cors_origins: Vec<String>,
+}
+
+/// The form of a denial's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// `{"error": ..., "error_description": ...}`
+    #[default]
+    Json,
+    /// Problem details (RFC 9457).
+    Problem,
+}
+
+/// A denial with what its answer depends on.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances<'a> {
+    /// The authentication schemes of the route, for the challenge.
+    pub schemes: Vec<&'static str>,
+    /// All scopes that the route asks for.
+    pub scopes: &'a [String],
+    /// The methods that the path serves.
+    pub allow: Option<String>,
+    /// The `Origin` of the request.
+    pub origin: Option<&'a [u8]>,
+    /// Whether the request is a gRPC call.
+    pub grpc: bool,
+}
+
+impl Reason {
+    /// Every reason, those of tokens included.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let tokens = TokenError::ALL.into_iter().map(Self::Token);
+        [
+            Self::MissingCredential,
+            Self::MalformedCredential,
+            Self::AmbiguousCredential,
+            Self::CrossSite,
+            Self::InsufficientRole,
+            Self::InsufficientScope,
+            Self::MissingClaim,
+            Self::BadPath,
+            Self::NominatedIdentity,
+            Self::UnsupportedUpgrade,
+            Self::MalformedHead,
+            Self::NoRoute,
+            Self::LookalikePath,
+            Self::MethodNotAllowed,
+            Self::HostFailure,
+            Self::HeadersTooLarge,
+        ]
+        .into_iter()
+        .chain(tokens)
+    }
+
+    /// What the caller is told.
+    #[must_use]
+    pub fn code(self) -> Code {
+        match self {
+            Self::MissingCredential => Code::MissingCredential,
+            Self::AmbiguousCredential => Code::AmbiguousCredential,
+            Self::CrossSite => Code::CrossSite,
+            Self::Token(TokenError::Expired) => Code::TokenExpired,
+            Self::Token(TokenError::WrongAudience) => Code::InvalidAudience,
+            Self::MalformedCredential | Self::Token(_) => Code::InvalidToken,
+            Self::InsufficientRole => Code::InsufficientRole,
+            Self::InsufficientScope => Code::InsufficientScope,
+            Self::MissingClaim => Code::MissingClaim,
+            Self::BadPath => Code::BadPath,
+            Self::NominatedIdentity | Self::UnsupportedUpgrade | Self::MalformedHead => Code::BadRequest,
+            Self::NoRoute | Self::LookalikePath => Code::NoRoute,
+            Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::HostFailure => Code::GatewayFailure,
+            Self::HeadersTooLarge => Code::HeadersTooLarge,
+        }
+    }
+
+    /// The label of metrics and audit lines.
+    #[must_use]
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::MissingCredential => "missing_credential",
+            Self::MalformedCredential => "malformed_credential",
+            Self::AmbiguousCredential => "ambiguous_credential",
+            Self::CrossSite => "cross_site",
+            Self::Token(error) => error.label(),
+            Self::InsufficientRole => "insufficient_role",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::MissingClaim => "missing_claim",
+            Self::BadPath => "bad_path",
+            Self::NominatedIdentity => "nominated_identity",
+            Self::UnsupportedUpgrade => "unsupported_upgrade",
+            Self::MalformedHead => "malformed_head",
+            Self::NoRoute => "no_route",
+            Self::LookalikePath => "lookalike_path",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::HostFailure => "host_failure",
+            Self::HeadersTooLarge => "headers_too_large",
+        }
+    }
+
+    /// How far a credential got before it was refused: of several failures the one that got furthest is reported.
+    #[must_use]
+    pub fn progress(self) -> usize {
+        let token = |error| TokenError::ALL.iter().position(|other| *other == error).unwrap_or(0);
+        match self {
+            Self::MissingCredential => 0,
+            Self::AmbiguousCredential => 1,
+            Self::MalformedCredential => 2,
+            Self::CrossSite => 3,
+            Self::Token(error) => token(error).saturating_add(4),
+            _ => TokenError::ALL.len().saturating_add(4),
+        }
+    }
+}
+
+impl Code {
+    /// The member `error` of the answer's body.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MissingCredential => "missing_credential",
+            Self::InvalidToken => "invalid_token",
+            Self::TokenExpired => "token_expired",
+            Self::InvalidAudience => "invalid_audience",
+            Self::AmbiguousCredential => "ambiguous_credential",
+            Self::CrossSite => "cross_site",
+            Self::InsufficientRole => "insufficient_role",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::MissingClaim => "missing_claim",
+            Self::BadPath => "bad_path",
+            Self::BadRequest => "bad_request",
+            Self::NoRoute => "no_route",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::GatewayFailure => "gateway_failure",
+            Self::HeadersTooLarge => "headers_too_large",
+        }
+    }
+
+    /// The HTTP status.
+    #[must_use]
+    pub fn status(self) -> u16 {
+        match self {
+            Self::AmbiguousCredential | Self::BadPath | Self::BadRequest => 400,
+            Self::MissingCredential | Self::InvalidToken | Self::TokenExpired => 401,
+            Self::InvalidAudience
+            | Self::CrossSite
+            | Self::InsufficientRole
+            | Self::InsufficientScope
+            | Self::MissingClaim => 403,
+            Self::NoRoute => 404,
+            Self::MethodNotAllowed => 405,
+            Self::HeadersTooLarge => 431,
+            Self::GatewayFailure => 503,
+        }
+    }
+
+    /// One fixed sentence for people.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::MissingCredential => "The request carries no credential",
+            Self::InvalidToken => "The access token is not valid",
+            Self::TokenExpired => "The access token expired",
+            Self::InvalidAudience => "The access token is meant for another audience",
+            Self::AmbiguousCredential => "The request carries differing credentials",
+            Self::CrossSite => "A cookie credential is not accepted from another site",
+            Self::InsufficientRole => "The caller has none of the roles that this needs",
+            Self::InsufficientScope => "The access token lacks a scope that this needs",
+            Self::MissingClaim => "The access token lacks a claim that this needs",
+            Self::BadPath => "The path can be read in more than one way",
+            Self::BadRequest => "The request is malformed",
+            Self::NoRoute => "There is nothing at this path",
+            Self::MethodNotAllowed => "The path does not serve this method",
+            Self::GatewayFailure => "The gateway could not process the request",
+            Self::HeadersTooLarge => "The request headers are too large",
+        }
+    }
+
+    /// The `error` of a challenge (RFC 6750 §3.1); none where the challenge stays bare.
+    #[must_use]
+    pub fn oauth_error(self) -> Option<&'static str> {
+        match self {
+            Self::InvalidToken | Self::TokenExpired | Self::InvalidAudience => Some("invalid_token"),
+            Self::AmbiguousCredential | Self::BadPath | Self::BadRequest => Some("invalid_request"),
+            Self::InsufficientRole | Self::InsufficientScope | Self::MissingClaim => Some("insufficient_scope"),
+            _ => None,
+        }
+    }
+
+    /// Whether the answer carries `WWW-Authenticate`: every 401, and what was wrong with a token (RFC 6750 §3).
+    #[must_use]
+    pub fn challenges(self) -> bool {
+        match self {
+            Self::MissingCredential
+            | Self::InvalidToken
+            | Self::TokenExpired
+            | Self::InvalidAudience
+            | Self::AmbiguousCredential
+            | Self::InsufficientRole
+            | Self::InsufficientScope
+            | Self::MissingClaim => true,
+            Self::CrossSite
+            | Self::BadPath
+            | Self::BadRequest
+            | Self::NoRoute
+            | Self::MethodNotAllowed
+            | Self::GatewayFailure
+            | Self::HeadersTooLarge => false,
+        }
+    }
+
+    /// The status that a gRPC call ends with.
+    #[must_use]
+    pub fn grpc_status(self) -> GrpcStatus {
+        let code = match self.status() {
+            401 => 16,      // UNAUTHENTICATED
+            403 => 7,       // PERMISSION_DENIED
+            404 | 405 => 5, // NOT_FOUND
+            431 => 8,       // RESOURCE_EXHAUSTED
+            503 => 14,      // UNAVAILABLE
+            _ => 3,         // INVALID_ARGUMENT
+        };
+        GrpcStatus { code, message: self.name() }
+    }
+
+    fn title(self) -> &'static str {
+        match self.status() {
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            431 => "Request Header Fields Too Large",
+            _ => "Service Unavailable",
+        }
+    }
+}
+
+impl Answer {
+    /// The answer to a refused request. Nothing of the request is in it, but a listed origin.
+    #[must_use]
+    pub fn new(code: Code, responses: &Responses, circumstances: &Circumstances<'_>) -> Self {
+        let mut headers = Vec::new();
+        let mut header = |name: &str, value: String| headers.push((name.to_owned(), value));
+        let (media_type, body) = match responses.format {
+            Format::Json => ("application/json", json_body(code)),
+            Format::Problem => ("application/problem+json", problem_body(code)),
+        };
+        if !circumstances.grpc {
+            header("content-type", media_type.to_owned());
+        }
+        header("cache-control", "no-store".to_owned());
+        if let Some(allow) = &circumstances.allow {
+            header("allow", allow.clone());
+        }
+        if code.challenges() {
+            for scheme in &circumstances.schemes {
+                header("www-authenticate", challenge(scheme, code, responses, circumstances.scopes));
+            }
+        }
+        let listed = responses.cors_origins.iter().find(|origin| Some(origin.as_bytes()) == circumstances.origin);
+        if let Some(origin) = listed {
+            header("access-control-allow-origin", origin.clone());
+            header("access-control-expose-headers", "WWW-Authenticate".to_owned());
+        }
+        if !responses.cors_origins.is_empty() {
+            // For unlisted origins as well: a cache must not give one origin the answer for another.
+            header("vary", "Origin".to_owned());
+        }
+        Self { status: code.status(), headers, body, grpc: circumstances.grpc.then(|| code.grpc_status()) }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.label())
+    }
+}
+
+impl From<TokenError> for Reason {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+/// A challenge (RFC 9110 §11.6.1) with the attributes of RFC 6750 §3 and RFC 9728 §5.1.
+fn challenge(scheme: &str, code: Code, responses: &Responses, scopes: &[String]) -> String {
+    let mut attributes = Vec::new();
+    let mut attribute = |name: &str, value: &str| attributes.push(format!("{name}=\"{}\"", escaped(value)));
+    if let Some(realm) = &responses.realm {
+        attribute("realm", realm);
+    }
+    if let Some(error) = code.oauth_error() {
+        attribute("error", error);
+        attribute("error_description", code.description());
+    }
+    if code == Code::InsufficientScope {
+        attribute("scope", &scopes.join(" "));
+    }
+    if let Some(url) = &responses.resource_metadata {
+        attribute("resource_metadata", url);
+    }
+    if attributes.is_empty() {
+        return scheme.to_owned();
+    }
+    format!("{scheme} {}", attributes.join(", "))
+}
+
+/// The content of a quoted string (RFC 9110 §5.6.4).
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+// Names and descriptions hold nothing that JSON would escape; a test makes sure.
+fn json_body(code: Code) -> String {
+    format!("{{\"error\":\"{}\",\"error_description\":\"{}\"}}", code.name(), code.description())
+}
+
+fn problem_body(code: Code) -> String {
+    format!(
+        "{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{},\"detail\":\"{}\",\"error\":\"{}\"}}",
+        code.title(),
+        code.status(),
+        code.description(),
+        code.name()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::{json::Json, test::test};
+
+    fn answer(code: Code, responses: &Responses) -> Answer {
+        let scopes = ["orders:read".to_owned(), "orders:write".to_owned()];
+        let circumstances = Circumstances {
+            schemes: vec!["Bearer"],
+            scopes: &scopes,
+            origin: Some(b"https://app.example.com"),
+            ..Circumstances::default()
+        };
+        Answer::new(code, responses, &circumstances)
+    }
+
+    fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+        let mut headers = answer.headers.iter();
+        headers.find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    test!(labels_are_distinct_and_bodies_are_json, {
+        let labels: HashSet<_> = Reason::all().map(Reason::label).collect();
+        assert_eq!(labels.len(), Reason::all().count());
+        for reason in Reason::all() {
+            for format in [Format::Json, Format::Problem] {
+                let responses = Responses { format, ..Responses::default() };
+                let answer = answer(reason.code(), &responses);
+                let body = Json::parse_strict_object(answer.body.as_bytes(), 2).unwrap();
+                assert_eq!(body.get("error").and_then(Json::as_str), Some(reason.code().name()));
+                assert!(answer.status >= 400);
+            }
+        }
+    });
+
+    test!(every_401_challenges, {
+        for reason in Reason::all() {
+            let code = reason.code();
+            assert!(code.challenges() || code.status() != 401, "{code:?}");
+        }
+    });
+
+    test!(a_missing_credential_gets_the_bare_challenge, {
+        let responses = Responses { realm: Some("a\"b".to_owned()), ..Responses::default() };
+        let bare = answer(Code::MissingCredential, &responses);
+        assert_eq!(header(&bare, "www-authenticate"), Some("Bearer realm=\"a\\\"b\""));
+        let bare = answer(Code::MissingCredential, &Responses::default());
+        assert_eq!(header(&bare, "www-authenticate"), Some("Bearer"));
+    });
+
+    test!(a_missing_scope_is_named, {
+        let answer = answer(Code::InsufficientScope, &Responses::default());
+        assert_eq!(
+            header(&answer, "www-authenticate"),
+            Some(
+                "Bearer error=\"insufficient_scope\", error_description=\"The access token lacks a scope that this \
+                 needs\", scope=\"orders:read orders:write\""
+            )
+        );
+    });
+
+    test!(listed_origins_may_read_a_denial, {
+        let listed = Responses { cors_origins: vec!["https://app.example.com".to_owned()], ..Responses::default() };
+        let answer_to_listed = answer(Code::NoRoute, &listed);
+        assert_eq!(header(&answer_to_listed, "access-control-allow-origin"), Some("https://app.example.com"));
+        let other = Responses { cors_origins: vec!["https://b".to_owned()], ..Responses::default() };
+        let answer_to_other = answer(Code::NoRoute, &other);
+        assert_eq!(header(&answer_to_other, "access-control-allow-origin"), None);
+        assert_eq!(header(&answer_to_other, "vary"), Some("Origin"));
+    });
+}

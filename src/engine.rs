@@ -1,0 +1,402 @@
+//! One request's decision, without any input or output of its own: heads and times come in, edits and answers go out.
+//!
+//! ```
+//! use gatepost::{config, engine::{Engine, Verdict}, request::Head, time::UnixTime};
+//!
+//! let configuration = br#"{
+//!     "authorizer": {"type": "jwt", "issuer": "https://idp.example.com", "audiences": ["api"],
+//!                    "secret": "at least 32 bytes, and kept secret"},
+//!     "paths": [{"method": "GET", "path": "/health", "auth": false},
+//!               {"method": "GET", "path": "/orders/{.+}", "auth": true}]
+//! }"#;
+//! let gateway = config::load(configuration, &|_| None).unwrap();
+//! let mut engine = Engine::new(gateway);
+//! let mut decide = |path: &str| {
+//!     let headers = [(":method", "GET"), (":path", path), (":authority", "api.example.com")];
+//!     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+//!     let head = Head { headers: headers.to_vec(), end_of_stream: true };
+//!     engine.decide(&head, UnixTime::from_secs(1_800_000_000)).verdict
+//! };
+//! assert!(matches!(decide("/health"), Verdict::Forward(_)));
+//! assert!(matches!(decide("/orders/7"), Verdict::Deny(answer) if answer.status == 401));
+//! ```
+
+use std::rc::Rc;
+
+use crate::{
+    auth::{
+        AuthenticatorId, Identity,
+        jwt::VerifiedToken,
+        policy::{Outcome, Policy, Verifier},
+    },
+    cache::TokenCache,
+    config::gateway::{Gateway, Mode, Route, Unmatched},
+    deny::{Circumstances, Responses},
+    forward,
+    mapping::{Mapped, expression::Facts},
+    request::{Request, folded_name},
+    route::{
+        path::NormalPath,
+        table::{Leaf, RouteId},
+    },
+    strip,
+};
+pub use crate::{
+    deny::{Answer, Code, GrpcStatus, Reason},
+    forward::HeaderEdit,
+    request::Head,
+    time::UnixTime,
+};
+
+/// A gateway and the tokens that it has verified.
+#[derive(Debug)]
+pub struct Engine {
+    gateway: Gateway,
+    /// One for each authenticator.
+    caches: Vec<TokenCache>,
+}
+
+/// What was decided about a request, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do.
+    pub verdict: Verdict,
+    /// What to write down about it.
+    pub record: Record,
+}
+
+/// What to do with a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Forward it with these changes, in this order.
+    Forward(Vec<HeaderEdit>),
+    /// Answer it.
+    Deny(Answer),
+}
+
+/// What operators learn about a decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The route that decided.
+    pub route: Option<String>,
+    /// Who verified the caller, or whose refusal is reported.
+    pub authenticator: Option<String>,
+    /// Why the request was refused, or would have been.
+    pub reason: Option<Reason>,
+    /// Whether it was forwarded all the same, as shadow mode asks.
+    pub shadow: bool,
+}
+
+/// A step of a decision, as `gatepost explain` prints it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The path as it is matched and forwarded.
+    Path(String),
+    /// The host as it is compared.
+    Host(String),
+    /// The route that was selected.
+    Route(String),
+    /// The request is a CORS preflight of the selected route.
+    Preflight,
+    /// No route has the path.
+    Unmatched,
+    /// An authenticator's verdict.
+    Authenticator {
+        /// Its name.
+        name: String,
+        /// Why it refused; none if it verified.
+        refused: Option<Reason>,
+    },
+    /// No credential came, and none is needed.
+    Anonymous,
+    /// Who was verified.
+    Verified {
+        /// The authenticator.
+        authenticator: String,
+        /// Roles that the caller holds.
+        roles: usize,
+        /// Scopes that the caller holds.
+        scopes: usize,
+    },
+}
+
+impl Engine {
+    /// An engine that has verified nothing yet.
+    #[must_use]
+    pub fn new(gateway: Gateway) -> Self {
+        let caches = gateway.authenticators.iter();
+        let caches = caches.map(|_| TokenCache::new(gateway.cached_tokens)).collect();
+        Self { gateway, caches }
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn gateway(&self) -> &Gateway {
+        &self.gateway
+    }
+
+    /// Decides about a request.
+    pub fn decide(&mut self, head: &Head, now: UnixTime) -> Decision {
+        self.run(head, now, &mut |_| {})
+    }
+
+    /// Decides about a request and tells each step.
+    pub fn explain(&mut self, head: &Head, now: UnixTime) -> (Decision, Vec<Step>) {
+        let mut steps = Vec::new();
+        let decision = self.run(head, now, &mut |step| steps.push(step()));
+        (decision, steps)
+    }
+
+    /// The edits for a request's trailers: no client may forge identity there either.
+    #[must_use]
+    pub fn trailers(&self, trailers: &[(String, Vec<u8>)]) -> Vec<HeaderEdit> {
+        let mut edits = Vec::new();
+        for (name, _) in trailers {
+            let edit = HeaderEdit::Remove(name.clone());
+            if strip::is_forged(&self.gateway, None, &folded_name(name)) && !edits.contains(&edit) {
+                edits.push(edit);
+            }
+        }
+        edits
+    }
+
+    fn run(&mut self, head: &Head, now: UnixTime, observe: Observer<'_>) -> Decision {
+        let gateway = &self.gateway;
+        let request = match Request::new(head) {
+            Ok(request) => request,
+            Err(reason) => return deny(gateway, reason, &Circumstances::default(), Record::default()),
+        };
+        let target = match locate(gateway, &request, observe) {
+            Ok(target) => target,
+            Err((reason, allow)) => {
+                let circumstances = Circumstances { allow, ..circumstances(&request) };
+                return deny(gateway, reason, &circumstances, Record::default());
+            }
+        };
+        let mut verifier = Verifier {
+            authenticators: &gateway.authenticators,
+            caches: &mut self.caches,
+            now,
+            csrf_origins: gateway.csrf_origins.as_deref(),
+            observer: &mut |id, refused| observe(&mut || Step::Authenticator { name: name_of(gateway, id), refused }),
+        };
+        let record = Record { route: target.route.map(|route| route.label.clone()), ..Record::default() };
+        let (verified, mut record) = match target.policy.map(|policy| policy.evaluate(&request, &mut verifier)) {
+            None => (Vec::new(), record),
+            Some(Outcome::Anonymous) => {
+                observe(&mut || Step::Anonymous);
+                (Vec::new(), record)
+            }
+            Some(Outcome::Verified(verified)) => (verified, record),
+            Some(Outcome::Refused(failure)) => {
+                let authenticator = gateway.authenticators.get(failure.authenticator.0);
+                let authenticator = authenticator.map(|authenticator| authenticator.name.clone());
+                return refuse(gateway, &request, &target, failure.reason, Record { authenticator, ..record });
+            }
+        };
+        if let Some(caller) = verified.first().map(|verified| &verified.identity) {
+            record.authenticator = Some(caller.authenticator_name.clone());
+            observe(&mut || Step::Verified {
+                authenticator: caller.authenticator_name.clone(),
+                roles: caller.roles.len(),
+                scopes: caller.scopes.len(),
+            });
+        }
+        forward(gateway, &request, &target, &verified, record)
+    }
+}
+
+/// The answer where no decision could be made or carried out, whatever the configuration.
+#[must_use]
+pub fn failure(reason: Reason) -> Answer {
+    Answer::new(reason.code(), &Responses::default(), &Circumstances::default())
+}
+
+/// Told of each step, as a closure, so that a step which nobody wants to see costs nothing.
+type Observer<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Step);
+
+/// What decides about a request.
+struct Target<'a> {
+    path: NormalPath,
+    route: Option<&'a Route>,
+    policy: Option<&'a Policy>,
+    /// Whose credentials are removed: those of the policy, on a preflight as well.
+    readers: Option<&'a Policy>,
+    /// Whether the route's values are set: not on a preflight, which carries no identity.
+    maps: bool,
+    mode: Mode,
+}
+
+/// Finds what decides about a request, or why nothing does, with the methods that its path serves.
+fn locate<'a>(
+    gateway: &'a Gateway,
+    request: &Request<'_>,
+    observe: Observer<'_>,
+) -> Result<Target<'a>, (Reason, Option<String>)> {
+    let refused = |reason| (reason, None);
+    let path = NormalPath::new(request.path, gateway.path_policy).map_err(|_| refused(Reason::BadPath))?;
+    observe(&mut || Step::Path(path.forwarded(0)));
+    let host = request.host();
+    observe(&mut || Step::Host(host.clone()));
+    let leaf = gateway.table.find(&host, &path);
+    let selected = select(gateway, leaf, request);
+    let route = match selected {
+        Selected::Route(id) | Selected::Preflight(id) => gateway.route(id),
+        Selected::Unmatched | Selected::NotServed => None,
+    };
+    check_head(gateway, route, request).map_err(refused)?;
+    if path.has_encoded_slash() && !route.is_some_and(|route| route.keeps_encoded_slash) {
+        return Err(refused(Reason::BadPath));
+    }
+    let class = selected.class(gateway);
+    let lookalikes = gateway.table.find_lookalikes(&host, &path);
+    let is_itself = |other: &&Leaf| leaf.is_some_and(|leaf| std::ptr::eq(leaf, *other));
+    if !lookalikes.iter().any(is_itself)
+        && lookalikes.iter().any(|other| select(gateway, Some(other), request).class(gateway) != class)
+    {
+        return Err(refused(Reason::LookalikePath));
+    }
+    if let Some(route) = route {
+        observe(&mut || Step::Route(route.label.clone()));
+    }
+    let route_policy = route.and_then(|route| route.policy.as_ref());
+    let (policy, mode, maps) = match selected {
+        Selected::NotServed => return Err((Reason::MethodNotAllowed, leaf.map(Leaf::allow))),
+        Selected::Preflight(_) => {
+            observe(&mut || Step::Preflight);
+            (None, route.map(|route| route.mode), false)
+        }
+        Selected::Route(_) => (route_policy, route.map(|route| route.mode), true),
+        Selected::Unmatched => {
+            observe(&mut || Step::Unmatched);
+            match &gateway.unmatched {
+                Unmatched::Reject => return Err(refused(Reason::NoRoute)),
+                Unmatched::Authenticate(policy) => (Some(policy), None, false),
+                Unmatched::Forward => (None, None, false),
+            }
+        }
+    };
+    let readers = policy.or(route_policy);
+    Ok(Target { path, route, policy, readers, maps, mode: mode.unwrap_or(gateway.mode) })
+}
+
+/// What the table says about a path and a method.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Selected {
+    Route(RouteId),
+    /// The route whose CORS preflight this is.
+    Preflight(RouteId),
+    Unmatched,
+    NotServed,
+}
+
+impl Selected {
+    /// What policy applies: two selections of one class let the same requests through.
+    fn class(self, gateway: &Gateway) -> Class {
+        match self {
+            Self::Route(id) => Class::Policy(gateway.route(id).map(|route| route.class)),
+            Self::Unmatched => Class::Policy(gateway.unmatched_class),
+            Self::NotServed => Class::NotServed,
+            Self::Preflight(_) => Class::Preflight,
+        }
+    }
+}
+
+/// What lets requests through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    /// The policies of one number; none where there is no route.
+    Policy(Option<usize>),
+    NotServed,
+    Preflight,
+}
+
+fn select(gateway: &Gateway, leaf: Option<&Leaf>, request: &Request<'_>) -> Selected {
+    let Some(leaf) = leaf else {
+        return Selected::Unmatched;
+    };
+    let explicit = leaf.explicit_route(request.method);
+    if let Some(method) = request.preflight_method().filter(|_| explicit.is_none() && gateway.forward_preflight)
+        && let Some(route) = leaf.route(method)
+    {
+        return Selected::Preflight(route);
+    }
+    leaf.route(request.method).map_or(Selected::NotServed, Selected::Route)
+}
+
+/// Refuses what would let a client reach past the filter.
+fn check_head(gateway: &Gateway, route: Option<&Route>, request: &Request<'_>) -> Result<(), Reason> {
+    if request.nominated_names().any(|name| strip::is_forged(gateway, route, &name)) {
+        return Err(Reason::NominatedIdentity);
+    }
+    let websocket = |value: &[u8]| value.trim_ascii().eq_ignore_ascii_case(b"websocket");
+    if !request.header("upgrade").all(websocket) {
+        return Err(Reason::UnsupportedUpgrade);
+    }
+    Ok(())
+}
+
+fn forward(
+    gateway: &Gateway,
+    request: &Request<'_>,
+    target: &Target<'_>,
+    verified: &[Rc<VerifiedToken>],
+    record: Record,
+) -> Decision {
+    let identities: Vec<&Identity> = verified.iter().map(|verified| &verified.identity).collect();
+    let places = target
+        .readers
+        .filter(|_| target.mode == Mode::Enforce)
+        .map(|policy| policy.places(&gateway.authenticators, &identities));
+    let view = strip::strip(gateway, target.route, places.as_ref(), *request);
+    let facts = Facts { request: &view, path: &target.path, identities: &identities };
+    let mapped = match target.route.filter(|_| target.maps) {
+        None => Ok(Mapped::default()),
+        Some(route) => route.mapping.evaluate(&facts),
+    };
+    match mapped {
+        Ok(mapped) => {
+            Decision { verdict: Verdict::Forward(forward::edits(&view, &target.path, target.route, mapped)), record }
+        }
+        Err(reason) => refuse(gateway, request, target, reason, record),
+    }
+}
+
+/// Denies a request, or, in shadow mode, forwards it without any mapped value and with its credentials.
+fn refuse(gateway: &Gateway, request: &Request<'_>, target: &Target<'_>, reason: Reason, record: Record) -> Decision {
+    let record = Record { reason: Some(reason), ..record };
+    if target.mode == Mode::Shadow {
+        let view = strip::strip(gateway, target.route, None, *request);
+        let edits = forward::edits(&view, &target.path, target.route, Mapped::default());
+        return Decision { verdict: Verdict::Forward(edits), record: Record { shadow: true, ..record } };
+    }
+    let mut circumstances = circumstances(request);
+    if let Some(policy) = target.policy {
+        circumstances.scopes = &policy.scopes;
+        for id in &policy.readers {
+            let schemes = gateway.authenticators.get(id.0).map(|reader| reader.method.schemes());
+            for scheme in schemes.into_iter().flatten() {
+                if !circumstances.schemes.contains(scheme) {
+                    circumstances.schemes.push(scheme);
+                }
+            }
+        }
+    }
+    deny(gateway, reason, &circumstances, record)
+}
+
+fn deny(gateway: &Gateway, reason: Reason, circumstances: &Circumstances<'_>, record: Record) -> Decision {
+    Decision {
+        verdict: Verdict::Deny(Answer::new(reason.code(), &gateway.responses, circumstances)),
+        record: Record { reason: Some(reason), ..record },
+    }
+}
+
+fn circumstances<'a>(request: &Request<'a>) -> Circumstances<'a> {
+    Circumstances { origin: request.header("origin").next(), grpc: request.is_grpc(), ..Circumstances::default() }
+}
+
+fn name_of(gateway: &Gateway, id: AuthenticatorId) -> String {
+    let authenticator = gateway.authenticators.get(id.0);
+    authenticator.map(|authenticator| authenticator.name.clone()).unwrap_or_default()
+}

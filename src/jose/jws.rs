@@ -1,0 +1,168 @@
+//! A JWS in compact serialisation (RFC 7515 §3.1), taken apart strictly.
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+
+use super::TokenError;
+use crate::{crypto::Algorithm, json::Json};
+
+/// A JWS whose signature has not been verified.
+#[derive(Debug)]
+pub struct Jws<'a> {
+    /// The header parameters that verification needs.
+    pub header: Header,
+    /// What the signature is over (RFC 7515 §5.1).
+    pub signing_input: &'a [u8],
+    /// The signature.
+    pub signature: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+/// What a JOSE header says (RFC 7515 §4). `jku`, `jwk`, `x5u` and `x5c` are not here: a token does not choose its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// `alg`, if it is one that gatepost knows.
+    pub algorithm: Option<Algorithm>,
+    /// `kid`; an empty one is a key id like any other.
+    pub key_id: Option<String>,
+    /// `typ`.
+    pub media_type: Option<String>,
+}
+
+impl<'a> Jws<'a> {
+    /// Takes a token apart.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Malformed`] for everything that is not three parts of strict base64url (RFC 4648 §5, without padding
+    /// and with zero trailing bits) that hold a JSON object each, [`TokenError::CriticalHeader`] for extensions.
+    pub fn parse(token: &'a str) -> Result<Self, TokenError> {
+        if token.len() > MAX_LENGTH {
+            return Err(TokenError::Malformed);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(TokenError::Malformed)?;
+        // A third dot would be in the payload; it is no character of base64url.
+        let header = Header::parse(&decode(header)?)?;
+        let payload = decode(payload)?;
+        if payload.is_empty() {
+            return Err(TokenError::Malformed);
+        }
+        Ok(Self { header, signing_input: signing_input.as_bytes(), signature: decode(signature)?, payload })
+    }
+
+    /// The claims. To be read only once the signature is verified.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Malformed`] if the payload is not a JSON object, or a member name comes twice in it.
+    pub fn claims(&self) -> Result<Json, TokenError> {
+        Json::parse_strict_object(&self.payload, MAX_DEPTH).ok_or(TokenError::Malformed)
+    }
+}
+
+impl Header {
+    fn parse(text: &[u8]) -> Result<Self, TokenError> {
+        let header = Json::parse_strict_object(text, MAX_DEPTH).ok_or(TokenError::Malformed)?;
+        if header.get("crit").is_some() || header.get("b64").is_some_and(|b64| *b64 != Json::Bool(true)) {
+            return Err(TokenError::CriticalHeader);
+        }
+        let text = |name| match header.get(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(TokenError::Malformed),
+        };
+        Ok(Self {
+            algorithm: text("alg")?.ok_or(TokenError::Malformed).map(|name| Algorithm::from_name(&name))?,
+            key_id: text("kid")?,
+            media_type: text("typ")?,
+        })
+    }
+}
+
+fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
+    BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
+}
+
+/// The longest token that is looked at, in bytes.
+const MAX_LENGTH: usize = 16 * 1024;
+/// How deep its JSON may nest.
+const MAX_DEPTH: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::test;
+
+    fn token(header: &str, payload: &str) -> String {
+        let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+        format!("{}.{}.{}", encode(header), encode(payload), encode("signature"))
+    }
+
+    fn parse(header: &str, payload: &str) -> Result<Json, TokenError> {
+        let token = token(header, payload);
+        Jws::parse(&token)?.claims()
+    }
+
+    test!(a_token_has_three_parts, {
+        let good = token(r#"{"alg":"ES256","kid":"","typ":"JWT"}"#, r#"{"sub":"x"}"#);
+        let jws = Jws::parse(&good).unwrap();
+        assert_eq!(jws.header.algorithm, Some(Algorithm::Es256));
+        assert_eq!(jws.header.key_id.as_deref(), Some(""));
+        assert_eq!(jws.header.media_type.as_deref(), Some("JWT"));
+        assert_eq!(jws.signature, b"signature");
+        assert_eq!(jws.signing_input.len(), good.rfind('.').unwrap());
+        for bad in ["", ".", "..", "a.b", &format!("{good}.a"), &format!("{good}="), &format!(" {good}"), &good[1..]] {
+            assert_eq!(Jws::parse(bad).unwrap_err(), TokenError::Malformed, "{bad}");
+        }
+    });
+
+    test!(base64url_is_strict, {
+        // "e30" is `{}`; "e31" decodes to the same bytes with a trailing bit set.
+        assert!(decode("e30").is_ok());
+        for part in ["e31", "e30=", "e3 0", "e30\n", "e+/0", "e"] {
+            assert_eq!(decode(part), Err(TokenError::Malformed), "{part}");
+        }
+    });
+
+    test!(headers_are_strict, {
+        for header in [
+            "",
+            "[]",
+            "null",
+            "{}",
+            r#"{"alg":1}"#,
+            r#"{"alg":null}"#,
+            r#"{"alg":"ES256","alg":"ES256"}"#,
+            r#"{"alg":"ES256","kid":1}"#,
+            r#"{"alg":"ES256","typ":["JWT"]}"#,
+            r#"{"alg":"ES256","x":{"a":1,"a":2}}"#,
+        ] {
+            assert_eq!(parse(header, "{}"), Err(TokenError::Malformed), "{header}");
+        }
+        for header in [
+            r#"{"alg":"ES256","crit":["exp"]}"#,
+            r#"{"alg":"ES256","crit":[]}"#,
+            r#"{"alg":"ES256","b64":false}"#,
+            r#"{"alg":"ES256","b64":"true"}"#,
+        ] {
+            assert_eq!(parse(header, "{}"), Err(TokenError::CriticalHeader), "{header}");
+        }
+        let none = Jws::parse(&token(r#"{"alg":"none"}"#, "{}")).map(|jws| jws.header.algorithm);
+        assert_eq!(none, Ok(None));
+    });
+
+    test!(payloads_are_objects_without_duplicates, {
+        for payload in ["[]", "1", "\"x\"", "{\"a\":1,\"a\":1}", "{", "{}{}"] {
+            assert_eq!(parse(r#"{"alg":"ES256"}"#, payload), Err(TokenError::Malformed), "{payload}");
+        }
+        assert!(parse(r#"{"alg":"ES256"}"#, "{}").is_ok());
+    });
+
+    test!(length_and_depth_are_bounded, {
+        let long = format!("{{\"a\":\"{}\"}}", "x".repeat(16 * 1024));
+        assert_eq!(parse(r#"{"alg":"ES256"}"#, &long), Err(TokenError::Malformed));
+        let deep = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
+        assert!(parse(r#"{"alg":"ES256"}"#, &deep(31)).is_ok());
+        assert_eq!(parse(r#"{"alg":"ES256"}"#, &deep(32)), Err(TokenError::Malformed));
+    });
+}

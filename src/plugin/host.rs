@@ -1,0 +1,183 @@
+//! The host calls that gatepost makes (proxy-wasm ABI 0.2.1).
+//!
+//! The SDK's own wrappers panic on every status that they do not expect and on names that are not UTF-8, and a panic
+//! ends the VM with all its requests. These give the failure back instead, so that the request at hand is denied.
+
+#![allow(unsafe_code, reason = "host calls are foreign functions; this file alone makes them")]
+
+use std::ptr::{null, null_mut};
+
+use proxy_wasm::types::LogLevel;
+
+use crate::engine::{Answer, HeaderEdit, UnixTime};
+
+/// A header map of the ABI.
+#[derive(Clone, Copy)]
+pub enum Map {
+    RequestHeaders = 0,
+    RequestTrailers = 1,
+}
+
+/// A host call that did not succeed.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure;
+
+/// The time of the host.
+pub fn now() -> Result<UnixTime, Failure> {
+    let mut nanoseconds = 0_u64;
+    // SAFETY: the host writes one u64 to the address of one.
+    check(unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) })?;
+    Ok(UnixTime::from_nanos(nanoseconds))
+}
+
+/// Writes a line to the host's log. A line that it does not take is lost.
+pub fn log(level: LogLevel, line: &str) {
+    // SAFETY: the host reads `line.len()` bytes from the address of as many.
+    let _ = unsafe { proxy_log(level as u32, line.as_ptr(), line.len()) };
+}
+
+/// The plugin configuration.
+pub fn plugin_configuration() -> Option<Vec<u8>> {
+    const PLUGIN_CONFIGURATION: u32 = 7;
+    received(|data, size| {
+        // SAFETY: `received` gives valid addresses.
+        unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size) }
+    })
+    .ok()
+}
+
+/// All headers of a map, in one crossing.
+pub fn headers(map: Map) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    // SAFETY: `received` gives valid addresses.
+    let serialized = received(|data, size| unsafe { proxy_get_header_map_pairs(map as u32, data, size) })?;
+    deserialize(&serialized).ok_or(Failure)
+}
+
+/// Makes edits, one call each, and stops at the first that fails.
+pub fn edit(map: Map, edits: &[HeaderEdit]) -> Result<(), Failure> {
+    for edit in edits {
+        // SAFETY: the host reads as many bytes as name and value have.
+        check(unsafe {
+            match edit {
+                HeaderEdit::Remove(name) => proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()),
+                HeaderEdit::Set(name, value) => {
+                    proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+                }
+            }
+        })?;
+    }
+    Ok(())
+}
+
+/// Answers the request. A host that knows gRPC turns the answer into a gRPC status.
+pub fn respond(answer: &Answer) -> Result<(), Failure> {
+    let headers = serialize(&answer.headers);
+    let body = answer.grpc.map_or(answer.body.as_str(), |grpc| grpc.message);
+    let grpc_status = answer.grpc.map_or(-1, |grpc| i32::from(grpc.code));
+    // SAFETY: the host reads as many bytes as body and headers have; there are no details.
+    check(unsafe {
+        proxy_send_local_response(
+            u32::from(answer.status),
+            null(),
+            0,
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            grpc_status,
+        )
+    })
+}
+
+/// Resets the request's stream.
+pub fn reset_request() {
+    const HTTP_REQUEST: u32 = 0;
+    // SAFETY: no address is passed. There is nothing left to do if it fails.
+    let _ = unsafe { proxy_close_stream(HTTP_REQUEST) };
+}
+
+fn check(status: u32) -> Result<(), Failure> {
+    const OK: u32 = 0;
+    if status == OK { Ok(()) } else { Err(Failure) }
+}
+
+/// Bytes that the host allocates in the module's memory and hands over.
+fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, Failure> {
+    let mut data = null_mut();
+    let mut size = 0;
+    check(call(&raw mut data, &raw mut size))?;
+    if data.is_null() || size == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host got the memory from `proxy_on_memory_allocate`, which makes a `Vec` of this capacity and leaks it
+    // to the host; it gives it back here, written to its whole size.
+    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// Reads a serialized map: the count, then the two lengths of each pair, then each name and value with a zero byte after it.
+fn deserialize(bytes: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
+    if bytes.is_empty() {
+        return Some(Vec::new());
+    }
+    let (count, rest) = split_u32(bytes)?;
+    let (mut lengths, mut data) = rest.split_at_checked(count.checked_mul(8)?)?;
+    let mut pairs = Vec::with_capacity(count);
+    for _ in 0..count {
+        let (name_length, after) = split_u32(lengths)?;
+        let (value_length, after) = split_u32(after)?;
+        lengths = after;
+        let (name, after) = data.split_at_checked(name_length)?;
+        let (value, after) = after.get(1..)?.split_at_checked(value_length)?;
+        data = after.get(1..)?;
+        pairs.push((String::from_utf8(name.to_vec()).ok()?, value.to_vec()));
+    }
+    Some(pairs)
+}
+
+fn split_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let (number, rest) = bytes.split_first_chunk::<4>()?;
+    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
+}
+
+fn serialize(headers: &[(String, String)]) -> Vec<u8> {
+    let length = |length: usize| u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
+    let mut bytes = length(headers.len()).to_vec();
+    for (name, value) in headers {
+        bytes.extend_from_slice(&length(name.len()));
+        bytes.extend_from_slice(&length(value.len()));
+    }
+    for (name, value) in headers {
+        for text in [name, value] {
+            bytes.extend_from_slice(text.as_bytes());
+            bytes.push(0);
+        }
+    }
+    bytes
+}
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_log(level: u32, message: *const u8, size: usize) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_buffer_bytes(buffer: u32, start: usize, most: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+    fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        name: *const u8,
+        name_size: usize,
+        value: *const u8,
+        value_size: usize,
+    ) -> u32;
+    fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_send_local_response(
+        status: u32,
+        details: *const u8,
+        details_size: usize,
+        body: *const u8,
+        body_size: usize,
+        headers: *const u8,
+        headers_size: usize,
+        grpc_status: i32,
+    ) -> u32;
+}

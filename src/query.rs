@@ -1,0 +1,213 @@
+//! The raw query string: finding, removing and appending parameters, every other byte left as it came.
+//!
+//! Services disagree on how a query is read: some split at `;`, decode names, ignore case, or cut them at `[`. A
+//! name is therefore compared in its folded form, in which all spellings that any common framework takes for one
+//! parameter are the same ([`folded_name`]).
+
+use std::borrow::Cow;
+
+/// One `name=value` between two separators.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Piece<'a> {
+    /// The separator before the piece; none before the first.
+    separator: Option<u8>,
+    text: &'a [u8],
+}
+
+impl<'a> Piece<'a> {
+    /// The name as it was sent.
+    #[must_use]
+    pub fn raw_name(&self) -> &'a [u8] {
+        self.text.split(|byte| *byte == b'=').next().unwrap_or_default()
+    }
+
+    /// The name, decoded.
+    #[must_use]
+    pub fn name(&self) -> Cow<'a, [u8]> {
+        decode(self.raw_name())
+    }
+
+    /// The value, decoded; empty where there is no `=`.
+    #[must_use]
+    pub fn value(&self) -> Cow<'a, [u8]> {
+        let value = self.text.splitn(2, |byte| *byte == b'=').nth(1);
+        decode(value.unwrap_or_default())
+    }
+}
+
+/// The pieces of a query (without its `?`), split at `&` and at `;`.
+pub fn pieces(query: &[u8]) -> impl Iterator<Item = Piece<'_>> {
+    let mut rest = Some(query);
+    let mut separator = None;
+    std::iter::from_fn(move || {
+        let query = rest?;
+        let end = query.iter().position(|byte| matches!(byte, b'&' | b';'));
+        let (text, after) = query.split_at_checked(end.unwrap_or(query.len()))?;
+        let piece = Piece { separator, text };
+        separator = after.first().copied();
+        rest = after.get(1..);
+        Some(piece)
+    })
+}
+
+/// The form in which names are compared: decoded, trimmed, in lower case, cut at `[` and at NUL, with `.` and space as
+/// `_`. PHP, Rack, Express and others fold names in these ways.
+#[must_use]
+pub fn folded_name(raw_name: &[u8]) -> String {
+    let name = decode(raw_name);
+    let name = String::from_utf8_lossy(&name);
+    let blank = |c: char| c.is_whitespace() || c.is_control();
+    // A second `?` ends up in the first name; some URL classes drop it again.
+    let name = name.trim_start_matches(|c: char| blank(c) || c == '?');
+    let name = name.split(['[', '\0']).next().unwrap_or_default();
+    name.trim_end_matches(blank).to_lowercase().replace(['.', ' '], "_")
+}
+
+/// The query without the pieces whose folded name `unwanted` names, or nothing where all of it stays.
+#[must_use]
+pub fn remove(query: &[u8], mut unwanted: impl FnMut(&str) -> bool) -> Option<Vec<u8>> {
+    let mut kept = Vec::with_capacity(query.len());
+    let mut first = true;
+    let mut removed = false;
+    for piece in pieces(query) {
+        if unwanted(&folded_name(piece.raw_name())) {
+            removed = true;
+            continue;
+        }
+        if !first {
+            kept.extend(piece.separator);
+        }
+        first = false;
+        kept.extend_from_slice(piece.text);
+    }
+    removed.then_some(kept)
+}
+
+/// Appends `name=value`, percent-encoded, to a query.
+pub fn append(query: &mut Vec<u8>, name: &str, value: &[u8]) {
+    if !query.is_empty() {
+        query.push(b'&');
+    }
+    encode(query, name.as_bytes());
+    query.push(b'=');
+    encode(query, value);
+}
+
+/// Percent-decodes, with `+` as a space; a `%` that no two hexadecimal digits follow stays.
+fn decode(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.iter().any(|byte| matches!(byte, b'%' | b'+')) {
+        return Cow::Borrowed(text);
+    }
+    let mut decoded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        match (byte, after) {
+            (b'%', [high, low, after @ ..]) => match hex_pair(*high, *low) {
+                Some(value) => {
+                    decoded.push(value);
+                    rest = after;
+                }
+                None => decoded.push(byte),
+            },
+            (b'+', _) => decoded.push(b' '),
+            _ => decoded.push(byte),
+        }
+    }
+    Cow::Owned(decoded)
+}
+
+/// Percent-encodes all but the unreserved characters (RFC 3986 §2.3).
+fn encode(out: &mut Vec<u8>, text: &[u8]) {
+    for &byte in text {
+        if is_unreserved(byte) {
+            out.push(byte);
+        } else {
+            out.extend_from_slice(&percent_encoded(byte));
+        }
+    }
+}
+
+/// `%` and two upper-case hexadecimal digits (RFC 3986 §2.1).
+pub(crate) fn percent_encoded(byte: u8) -> [u8; 3] {
+    let digit = |nibble: u8| match nibble {
+        0..=9 => nibble.wrapping_add(b'0'),
+        _ => nibble.wrapping_sub(10).wrapping_add(b'A'),
+    };
+    [b'%', digit(byte >> 4), digit(byte & 0x0f)]
+}
+
+/// Whether a byte is an unreserved character (RFC 3986 §2.3).
+pub(crate) fn is_unreserved(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+}
+
+/// The byte that two hexadecimal digits stand for.
+pub(crate) fn hex_pair(high: u8, low: u8) -> Option<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let value = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
+    u8::try_from(value).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::test;
+
+    fn without_actor(query: &str) -> Option<String> {
+        remove(query.as_bytes(), |name| name == "actor").map(|kept| String::from_utf8(kept).unwrap())
+    }
+
+    test!(every_spelling_of_a_name_is_one_name, {
+        for spelling in [
+            "actor",
+            "ACTOR",
+            "%61ctor",
+            "act%6Fr",
+            "actor[]",
+            "actor[0]",
+            "actor%5B%5D",
+            "actor%00x",
+            "+actor",
+            "%20actor%20",
+            "actor+",
+            "%0aactor",
+            "?actor",
+            "%3factor",
+            "actor [x]",
+        ] {
+            assert_eq!(folded_name(spelling.as_bytes()), "actor", "{spelling}");
+        }
+        assert_eq!(folded_name(b"user.name"), "user_name");
+        assert_eq!(folded_name(b"user+name"), "user_name");
+        assert_eq!(folded_name(b"user%2ename"), "user_name");
+        assert_eq!(folded_name(b"factor"), "factor");
+        assert_eq!(folded_name(b"%zz"), "%zz");
+    });
+
+    test!(removal_leaves_every_other_byte, {
+        assert_eq!(without_actor("a=1&actor=x&b=2").as_deref(), Some("a=1&b=2"));
+        assert_eq!(without_actor("actor=x&a=%2f+%zz").as_deref(), Some("a=%2f+%zz"));
+        assert_eq!(without_actor("a=1;actor=x;b").as_deref(), Some("a=1;b"));
+        assert_eq!(without_actor("actor=x").as_deref(), Some(""));
+        assert_eq!(without_actor("&&actor&&").as_deref(), Some("&&&"));
+        assert_eq!(without_actor("a=actor&factor=1"), None);
+        assert_eq!(without_actor(""), None);
+    });
+
+    test!(appended_values_are_encoded, {
+        let mut query = b"a=1".to_vec();
+        append(&mut query, "actor", "é &=/\r\n".as_bytes());
+        assert_eq!(query, b"a=1&actor=%C3%A9%20%26%3D%2F%0D%0A");
+        let mut query = Vec::new();
+        append(&mut query, "x", b"1");
+        assert_eq!(query, b"x=1");
+    });
+
+    test!(pieces_have_names_and_values, {
+        let query: Vec<_> =
+            pieces(b"a=1=2&b;c=%41+").map(|piece| (piece.name().into_owned(), piece.value().into_owned())).collect();
+        let expected: [(&[u8], &[u8]); 3] = [(b"a", b"1=2"), (b"b", b""), (b"c", b"A ")];
+        assert_eq!(query, expected.map(|(n, v)| (n.to_vec(), v.to_vec())));
+    });
+}

@@ -1,0 +1,310 @@
+//! What a request is: its head as the host gave it, and what will be left of it.
+
+use std::borrow::Cow;
+
+use crate::{deny::Reason, query};
+
+/// A request's head.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Head {
+    /// All headers in order, pseudo-headers included, names in lower case.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Whether the request ends with its head.
+    pub end_of_stream: bool,
+}
+
+/// A head whose request line is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// `:method`
+    pub method: &'a str,
+    /// `:scheme`; empty where the host does not tell.
+    pub scheme: &'a str,
+    /// `:authority`, or `host`; empty where there is none.
+    pub authority: &'a str,
+    /// The target before its `?`.
+    pub path: &'a [u8],
+    /// The target after its `?`.
+    pub query: Option<&'a [u8]>,
+    head: &'a Head,
+}
+
+/// A request after stripping: what value expressions can see.
+#[derive(Debug)]
+pub struct ForwardedView<'a> {
+    pub(crate) request: Request<'a>,
+    /// Whether each header is forwarded.
+    pub(crate) kept: Vec<bool>,
+    /// What is left of the cookies, where some of them were credentials; then `kept` leaves all `cookie` headers out.
+    pub(crate) cookies: Option<Vec<u8>>,
+    /// What is left of the query.
+    pub(crate) query: Option<Cow<'a, [u8]>>,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the request line out of a head.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::MalformedHead`] if a part of it is missing, repeated or not what it should be, [`Reason::BadPath`] if
+    /// the target holds what no target may.
+    pub fn new(head: &'a Head) -> Result<Self, Reason> {
+        let method = single(head, ":method")?.ok_or(Reason::MalformedHead)?;
+        let target = single(head, ":path")?.ok_or(Reason::MalformedHead)?;
+        let scheme = single(head, ":scheme")?.unwrap_or_default();
+        let authority = single(head, ":authority")?;
+        let host = single(head, "host")?;
+        if authority.is_some() && host.is_some() && authority != host {
+            return Err(Reason::MalformedHead);
+        }
+        let authority = authority.or(host).unwrap_or_default();
+        if !method.iter().all(|byte| is_token(*byte))
+            || method.is_empty()
+            || !authority.iter().all(|byte| is_authority(*byte))
+        {
+            return Err(Reason::MalformedHead);
+        }
+        // RFC 9112 §3.2: no white space, no control characters, no fragment.
+        if target.iter().any(|byte| byte.is_ascii_control() || matches!(byte, b' ' | b'#')) {
+            return Err(Reason::BadPath);
+        }
+        let mut parts = target.splitn(2, |byte| *byte == b'?');
+        let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Reason::MalformedHead);
+        Ok(Self {
+            method: text(method)?,
+            scheme: text(scheme)?,
+            authority: text(authority)?,
+            path: parts.next().unwrap_or_default(),
+            query: parts.next(),
+            head,
+        })
+    }
+
+    /// All headers, pseudo-headers included.
+    #[must_use]
+    pub fn headers(&self) -> &'a [(String, Vec<u8>)] {
+        &self.head.headers
+    }
+
+    /// The values of one header.
+    pub fn header(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
+        values(self.head, name)
+    }
+
+    /// The host as routes compare it: in lower case, without port and without the dot of the root.
+    #[must_use]
+    pub fn host(&self) -> String {
+        let host = match self.authority.rsplit_once(':') {
+            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+            _ => self.authority,
+        };
+        let host = host.to_ascii_lowercase();
+        host.strip_suffix('.').map(str::to_owned).unwrap_or(host)
+    }
+
+    /// Whether the request is a gRPC call, which wants its answer as a gRPC status.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        self.header("content-type").next().is_some_and(|value| {
+            let value = value.to_ascii_lowercase();
+            let rest = value.strip_prefix(b"application/grpc");
+            rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
+        })
+    }
+
+    /// Whether the method may change something (RFC 9110 §9.2.1), or the connection turns into another one.
+    #[must_use]
+    pub fn is_unsafe(&self) -> bool {
+        !matches!(self.method, "GET" | "HEAD" | "OPTIONS" | "TRACE") || self.header("upgrade").next().is_some()
+    }
+
+    /// The method that a true CORS preflight asks for: OPTIONS, one `Origin`, one `Access-Control-Request-Method`, no body.
+    #[must_use]
+    pub fn preflight_method(&self) -> Option<&'a str> {
+        let only = |name| {
+            let mut values = self.header(name);
+            values.next().filter(|_| values.next().is_none())
+        };
+        let no_length = self.header("content-length").all(|value| value == b"0");
+        let no_body = self.head.end_of_stream && no_length && self.header("transfer-encoding").next().is_none();
+        if self.method != "OPTIONS" || !no_body {
+            return None;
+        }
+        only("origin").filter(|origin| !origin.is_empty())?;
+        let method = only("access-control-request-method")?;
+        std::str::from_utf8(method).ok().filter(|method| !method.is_empty())
+    }
+
+    /// The names that `Connection` nominates, folded (RFC 9110 §7.6.1).
+    pub fn nominated_names(&self) -> impl Iterator<Item = String> {
+        self.header("connection")
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .map(|name| folded_name(String::from_utf8_lossy(name).trim()).into_owned())
+    }
+
+    /// Whether `origin` is the request's own: scheme and authority, default ports aside (RFC 6454 §4).
+    #[must_use]
+    pub fn is_own_origin(&self, origin: &[u8]) -> bool {
+        let own = format!("{}://{}", self.scheme, self.authority).to_ascii_lowercase();
+        let origin = String::from_utf8_lossy(origin).to_ascii_lowercase();
+        !self.authority.is_empty() && without_default_port(&own) == without_default_port(&origin)
+    }
+}
+
+impl ForwardedView<'_> {
+    /// The request's method.
+    #[must_use]
+    pub fn method(&self) -> &str {
+        self.request.method
+    }
+
+    /// The value of a header; several are joined with commas (RFC 9110 §5.3).
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<Vec<u8>> {
+        if let Some(cookies) = self.cookies.as_ref().filter(|_| name == "cookie") {
+            return (!cookies.is_empty()).then(|| cookies.clone());
+        }
+        let headers = self.request.headers().iter().zip(&self.kept);
+        let values: Vec<&[u8]> = headers
+            .filter(|((header, _), kept)| **kept && header == name && !header.starts_with(':'))
+            .map(|((_, value), _)| value.as_slice())
+            .collect();
+        (!values.is_empty()).then(|| values.join(b", ".as_slice()))
+    }
+
+    /// The decoded value of a query parameter, the first where it is repeated.
+    #[must_use]
+    pub fn query_parameter(&self, name: &str) -> Option<Vec<u8>> {
+        let query = self.query.as_deref()?;
+        let mut pieces = query::pieces(query);
+        let piece = pieces.find(|piece| *piece.name() == *name.as_bytes())?;
+        Some(piece.value().into_owned())
+    }
+}
+
+/// The form in which header names are compared: letters and digits in lower case, everything else as `-`. CGI, WSGI
+/// and others turn `-`, `_` and `.` into one character, so all of them are one name.
+#[must_use]
+pub fn folded_name(name: &str) -> Cow<'_, str> {
+    let folded = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.bytes().all(folded) {
+        return Cow::Borrowed(name);
+    }
+    let fold = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
+    Cow::Owned(name.chars().map(fold).collect())
+}
+
+/// Whether a byte may be part of a token: a method or a header name (RFC 9110 §5.6.2).
+pub(crate) fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+fn is_authority(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:[]!$&'()*+;=%".contains(&byte)
+}
+
+fn values<'a>(head: &'a Head, name: &str) -> impl Iterator<Item = &'a [u8]> {
+    head.headers.iter().filter(move |(header, _)| header == name).map(|(_, value)| value.as_slice())
+}
+
+fn single<'a>(head: &'a Head, name: &str) -> Result<Option<&'a [u8]>, Reason> {
+    let mut values = values(head, name);
+    match (values.next(), values.next()) {
+        (_, Some(_)) => Err(Reason::MalformedHead),
+        (value, None) => Ok(value),
+    }
+}
+
+fn without_default_port(origin: &str) -> &str {
+    let port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    origin.strip_suffix(port).unwrap_or(origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::test;
+
+    fn head(headers: &[(&str, &str)]) -> Head {
+        let line =
+            [(":method", "GET"), (":path", "/a?b"), (":scheme", "https"), (":authority", "API.example.com:8443")];
+        let mut all: Vec<(String, Vec<u8>)> = Vec::new();
+        for (name, value) in
+            line.iter().filter(|(name, _)| !headers.iter().any(|(other, _)| other == name)).chain(headers)
+        {
+            all.push(((*name).to_owned(), value.as_bytes().to_vec()));
+        }
+        Head { headers: all, end_of_stream: true }
+    }
+
+    test!(the_request_line_is_read, {
+        let head = head(&[]);
+        let request = Request::new(&head).unwrap();
+        assert_eq!((request.method, request.path, request.query), ("GET", b"/a".as_slice(), Some(b"b".as_slice())));
+        assert_eq!(request.host(), "api.example.com");
+    });
+
+    test!(hosts_lose_port_and_root_dot, {
+        for (authority, host) in [("a.", "a"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("A:", "a"), ("", "")] {
+            let head = head(&[(":authority", authority)]);
+            assert_eq!(Request::new(&head).unwrap().host(), host);
+        }
+    });
+
+    test!(a_malformed_head_is_refused, {
+        for headers in [
+            [(":method", "GET"), (":method", "POST")],
+            [(":method", "G T"), ("x", "")],
+            [(":authority", "a@b"), ("x", "")],
+            [(":authority", "a"), ("host", "b")],
+            [(":authority", "a/b"), ("x", "")],
+        ] {
+            assert_eq!(Request::new(&head(&headers)).err(), Some(Reason::MalformedHead), "{headers:?}");
+        }
+        for path in ["/a#b", "/a?b#c", "/a b", "/a?b c", "/a?\u{1}"] {
+            assert_eq!(Request::new(&head(&[(":path", path)])).err(), Some(Reason::BadPath), "{path}");
+        }
+        assert!(Request::new(&Head::default()).is_err());
+    });
+
+    test!(a_true_preflight_has_one_origin_one_method_and_no_body, {
+        let preflight = [(":method", "OPTIONS"), ("origin", "https://a"), ("access-control-request-method", "PUT")];
+        let method = |headers: &[(&str, &str)], end_of_stream| {
+            let head = Head { end_of_stream, ..head(headers) };
+            Request::new(&head).unwrap().preflight_method().map(str::to_owned)
+        };
+        assert_eq!(method(&preflight, true).as_deref(), Some("PUT"));
+        assert_eq!(method(&preflight, false), None);
+        assert_eq!(method(&preflight[..2], true), None);
+        for extra in [("origin", "https://b"), ("content-length", "1"), ("access-control-request-method", "PUT")] {
+            let mut headers = preflight.to_vec();
+            headers.push(extra);
+            assert_eq!(method(&headers, true), None, "{extra:?}");
+        }
+    });
+
+    test!(names_fold_to_letters_digits_and_hyphens, {
+        for name in ["x-user-id", "X_User_Id", "x.user-id", "x~user!id"] {
+            assert_eq!(folded_name(name), "x-user-id");
+        }
+    });
+
+    test!(origins_are_compared_without_default_ports, {
+        let head = head(&[(":authority", "a.example:443")]);
+        let request = Request::new(&head).unwrap();
+        assert!(request.is_own_origin(b"https://A.example") && request.is_own_origin(b"https://a.example:443"));
+        assert!(!request.is_own_origin(b"http://a.example") && !request.is_own_origin(b"null"));
+    });
+
+    test!(grpc_is_told_by_its_content_type, {
+        for (value, grpc) in [
+            ("application/grpc", true),
+            ("Application/grpc+proto", true),
+            ("application/grpc-web", false),
+            ("application/json", false),
+        ] {
+            let head = head(&[("content-type", value)]);
+            assert_eq!(Request::new(&head).unwrap().is_grpc(), grpc);
+        }
+    });
+}

@@ -1,0 +1,280 @@
+//! Normalising a path once, so that what is matched is what is forwarded.
+//!
+//! Servers differ in how they read dots, slashes, encodings and parameters. A path that two of them could read
+//! differently is refused here, before any route is looked up (RFC 3986 §6.2.2, RFC 9110 §4.2.3).
+
+use crate::query::{hex_pair, is_unreserved};
+
+/// What to do with a path that servers read differently.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PathPolicy {
+    /// Refuse it.
+    #[default]
+    Strict,
+    /// Resolve dot segments, merge slashes and keep `;`; refuse the rest.
+    Normalize,
+}
+
+/// A path that every server reads in the same way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NormalPath {
+    segments: Vec<Segment>,
+}
+
+/// What stands between two slashes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Segment {
+    /// As it is forwarded.
+    pub raw: String,
+    /// As it is compared: fully decoded.
+    pub decoded: String,
+}
+
+/// Why a path was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PathError {
+    /// The target is not in origin form (RFC 9112 §3.2.1): it does not begin with `/`.
+    NotOriginForm,
+    /// A control character, a space, a backslash or a fragment, raw or encoded.
+    Character,
+    /// A `%` without two hexadecimal digits.
+    MalformedEncoding,
+    /// Not UTF-8.
+    NotUtf8,
+    /// An encoded `%` that hides another encoding.
+    DoubleEncoding,
+    /// A `.` or `..` segment.
+    DotSegment,
+    /// An empty segment.
+    EmptySegment,
+    /// A `;`.
+    Parameter,
+    /// An encoded slash, on a route that does not keep them.
+    EncodedSlash,
+}
+
+impl NormalPath {
+    /// Normalises the path of a request target, its query cut off.
+    ///
+    /// # Errors
+    ///
+    /// A [`PathError`] for everything that `policy` does not let through. An encoded slash is let through
+    /// here: only the route can tell whether it is wanted ([`NormalPath::has_encoded_slash`]).
+    pub fn new(path: &[u8], policy: PathPolicy) -> Result<Self, PathError> {
+        let Some((b'/', path)) = path.split_first() else {
+            return Err(PathError::NotOriginForm);
+        };
+        let mut segments = Vec::new();
+        let mut raw_segments = path.split(|byte| *byte == b'/').peekable();
+        while let Some(raw) = raw_segments.next() {
+            let last = raw_segments.peek().is_none();
+            let segment = Segment::new(raw, policy)?;
+            match (segment.decoded.as_str(), policy) {
+                ("." | "..", PathPolicy::Strict) => return Err(PathError::DotSegment),
+                ("", PathPolicy::Strict) if !last => return Err(PathError::EmptySegment),
+                ("", PathPolicy::Normalize) if !last => continue,
+                // RFC 3986 §5.2.4: a dot segment at the end leaves a trailing slash.
+                (dots @ ("." | ".."), PathPolicy::Normalize) => {
+                    if dots == ".." {
+                        segments.pop();
+                    }
+                    if last {
+                        segments.push(Segment::default());
+                    }
+                }
+                _ => segments.push(segment),
+            }
+        }
+        Ok(Self { segments })
+    }
+
+    /// The segments after the leading slash; a trailing slash is an empty last one.
+    #[must_use]
+    pub fn segments(&self) -> &[Segment] {
+        &self.segments
+    }
+
+    /// Whether a segment holds an encoded slash.
+    #[must_use]
+    pub fn has_encoded_slash(&self) -> bool {
+        self.segments.iter().any(|segment| segment.decoded.contains('/'))
+    }
+
+    /// The path as it is forwarded, without its first `skipped` segments.
+    #[must_use]
+    pub fn forwarded(&self, skipped: usize) -> String {
+        let mut path = String::new();
+        for segment in self.segments.iter().skip(skipped) {
+            path.push('/');
+            path.push_str(&segment.raw);
+        }
+        path
+    }
+}
+
+impl Segment {
+    fn new(raw: &[u8], policy: PathPolicy) -> Result<Self, PathError> {
+        if raw.iter().all(|byte| is_unreserved(*byte)) {
+            // Nothing to decode, nothing to refuse.
+            let text: String = raw.iter().copied().map(char::from).collect();
+            return Ok(Self { raw: text.clone(), decoded: text });
+        }
+        let (normalised, decoded) = decode(raw)?;
+        // What the normalised form decodes to is what the raw form decodes to, as unreserved characters alone were
+        // replaced; the checks below hold for both.
+        let normalised = String::from_utf8(normalised).map_err(|_| PathError::NotUtf8)?;
+        let decoded = String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)?;
+        if decoded.chars().any(|c| c.is_control() || c == '\\') || normalised.contains([' ', '#']) {
+            return Err(PathError::Character);
+        }
+        if hides_encoding(decoded.as_bytes()) {
+            return Err(PathError::DoubleEncoding);
+        }
+        let parameter = decoded.find(';');
+        if parameter.is_some() && policy == PathPolicy::Strict {
+            return Err(PathError::Parameter);
+        }
+        // `..;` and `a%2f..` are dot segments to servers that drop parameters or decode slashes.
+        let hidden_dots = decoded.split('/').any(|part| matches!(part.split(';').next(), Some("." | "..")));
+        if hidden_dots && !matches!(decoded.as_str(), "." | "..") {
+            return Err(PathError::DotSegment);
+        }
+        Ok(Self { raw: normalised, decoded })
+    }
+}
+
+/// One segment with its unreserved characters decoded, and with all of them decoded.
+fn decode(raw: &[u8]) -> Result<(Vec<u8>, Vec<u8>), PathError> {
+    let mut normalised = Vec::with_capacity(raw.len());
+    let mut decoded = Vec::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            normalised.push(byte);
+            decoded.push(byte);
+            continue;
+        }
+        let [high, low, after @ ..] = after else {
+            return Err(PathError::MalformedEncoding);
+        };
+        let value = hex_pair(*high, *low).ok_or(PathError::MalformedEncoding)?;
+        rest = after;
+        decoded.push(value);
+        if is_unreserved(value) {
+            normalised.push(value);
+        } else {
+            normalised.extend_from_slice(&[b'%', *high, *low]);
+        }
+    }
+    Ok((normalised, decoded))
+}
+
+/// Whether a decoded text would decode once more: `%2f`, or `%u002f` as some servers have it.
+fn hides_encoding(decoded: &[u8]) -> bool {
+    let plain = decoded.windows(3).any(|window| matches!(window, [b'%', high, low] if hex_pair(*high, *low).is_some()));
+    let wide = decoded
+        .windows(6)
+        .any(|window| matches!(window, [b'%', b'u' | b'U', digits @ ..] if digits.iter().all(u8::is_ascii_hexdigit)));
+    plain || wide
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::test;
+
+    fn strict(path: &str) -> Result<String, PathError> {
+        NormalPath::new(path.as_bytes(), PathPolicy::Strict).map(|path| path.forwarded(0))
+    }
+
+    fn normalize(path: &str) -> Result<String, PathError> {
+        NormalPath::new(path.as_bytes(), PathPolicy::Normalize).map(|path| path.forwarded(0))
+    }
+
+    test!(a_plain_path_stays_as_it_is, {
+        for path in ["/", "/a", "/a/", "/a/b.c/~d", "/a%20b", "/é", "/%C3%A9", "/100%25", "/a:b@c,d=e&f+g!"] {
+            assert_eq!(strict(path).as_deref(), Ok(path));
+            assert_eq!(normalize(path).as_deref(), Ok(path));
+        }
+    });
+
+    test!(unreserved_characters_are_decoded, {
+        assert_eq!(strict("/%61dmin%2Dx").as_deref(), Ok("/admin-x"));
+        assert_eq!(strict("/a%2eb").as_deref(), Ok("/a.b"));
+    });
+
+    test!(what_servers_read_differently_is_refused, {
+        for (path, error) in [
+            ("", PathError::NotOriginForm),
+            ("*", PathError::NotOriginForm),
+            ("http://a/b", PathError::NotOriginForm),
+            ("/a/../b", PathError::DotSegment),
+            ("/a/%2e%2E/b", PathError::DotSegment),
+            ("/a/.%2e", PathError::DotSegment),
+            ("/./a", PathError::DotSegment),
+            ("//a", PathError::EmptySegment),
+            ("/a//", PathError::EmptySegment),
+            ("/a\\b", PathError::Character),
+            ("/a%5cb", PathError::Character),
+            ("/a%00", PathError::Character),
+            ("/a%0d%0a", PathError::Character),
+            ("/a%7f", PathError::Character),
+            ("/a%c2%85", PathError::Character),
+            ("/a\tb", PathError::Character),
+            ("/a b", PathError::Character),
+            ("/a#b", PathError::Character),
+            ("/a%", PathError::MalformedEncoding),
+            ("/a%2", PathError::MalformedEncoding),
+            ("/a%zz", PathError::MalformedEncoding),
+            ("/%%36%31", PathError::MalformedEncoding),
+            ("/a%u002f", PathError::MalformedEncoding),
+            ("/a%ff", PathError::NotUtf8),
+            ("/a%c0%af", PathError::NotUtf8),
+            ("/a%252fb", PathError::DoubleEncoding),
+            ("/a%25%36%31", PathError::DoubleEncoding),
+            ("/a%25252f", PathError::DoubleEncoding),
+            ("/a%25u002f", PathError::DoubleEncoding),
+            ("/a;b", PathError::Parameter),
+            ("/a%3bb", PathError::Parameter),
+            ("/a%2f..%2fb", PathError::DotSegment),
+        ] {
+            assert_eq!(strict(path), Err(error), "{path}");
+        }
+        assert_eq!(NormalPath::new(b"/\xff", PathPolicy::Strict), Err(PathError::NotUtf8));
+    });
+
+    test!(encoded_slashes_are_told, {
+        let path = NormalPath::new(b"/@scope%2Fname/x", PathPolicy::Strict).unwrap();
+        assert!(path.has_encoded_slash());
+        assert_eq!(path.forwarded(0), "/@scope%2Fname/x");
+        assert_eq!(path.segments().len(), 2);
+    });
+
+    test!(normalising_resolves_dots_and_merges_slashes, {
+        for (path, expected) in [
+            ("/a/../b", "/b"),
+            ("/a/./b", "/a/b"),
+            ("/../../a", "/a"),
+            ("/a/..", "/"),
+            ("/a/.", "/a/"),
+            ("/a//b///c", "/a/b/c"),
+            ("//", "/"),
+            ("/a/%2e%2e/b", "/b"),
+            ("/a;v=1/b", "/a;v=1/b"),
+            ("/a//../b", "/b"),
+        ] {
+            assert_eq!(normalize(path).as_deref(), Ok(expected), "{path}");
+        }
+        for path in ["/a/..;/b", "/a/.;x/b", "/a%2f../b", "/a%5cb", "/a%252e", "/a%00", "a"] {
+            assert!(normalize(path).is_err(), "{path}");
+        }
+    });
+
+    test!(normalising_twice_changes_nothing, {
+        for path in ["/a/../b", "/%61/b//c", "/x/%2e/y/", "/a;b/./"] {
+            let once = normalize(path).unwrap();
+            assert_eq!(normalize(&once), Ok(once.clone()), "{path}");
+        }
+    });
+}

@@ -1,0 +1,407 @@
+//! The lookup table: hosts, then path segments from left to right, then methods.
+//!
+//! At each segment a literal goes before `{name}`, and that before `{.+}`; the order of the file means nothing. The
+//! most specific path decides alone, whatever methods it serves.
+
+use std::collections::HashMap;
+
+use super::{
+    path::{NormalPath, Segment},
+    template::{Part, Template},
+};
+
+/// A route's place in the configuration.
+pub type RouteId = usize;
+
+/// All routes of a gateway.
+#[derive(Debug, Default)]
+pub struct Table {
+    exact_hosts: HashMap<String, Node>,
+    /// Longest suffix first; the suffix begins with its dot.
+    suffix_hosts: Vec<(String, Node)>,
+    any_host: Node,
+}
+
+/// Which authorities a route is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HostPattern {
+    /// All of them.
+    Any,
+    /// One host, in lower case.
+    Exact(String),
+    /// `*.suffix`: every host below it. Holds `.suffix`, in lower case.
+    Suffix(String),
+}
+
+/// The methods that a route serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Methods {
+    /// Every method but CONNECT and TRACE.
+    Any,
+    /// These. `GET` serves `HEAD` as well.
+    These(Vec<String>),
+}
+
+/// The routes of one path.
+#[derive(Debug, Default)]
+pub struct Leaf {
+    exact: Vec<(String, RouteId)>,
+    any: Option<RouteId>,
+}
+
+#[derive(Debug, Default)]
+struct Node {
+    literals: HashMap<String, Node>,
+    /// Literals of case-insensitive routes, in lower case.
+    insensitive: HashMap<String, Node>,
+    /// The literals that differ in ASCII case alone, by their common form in lower case.
+    spellings: HashMap<String, Vec<String>>,
+    parameter: Option<Box<Node>>,
+    /// What ends here.
+    leaf: Option<Leaf>,
+    /// What ends here with `{.+}`.
+    open: Option<Leaf>,
+}
+
+impl Table {
+    /// Adds a route.
+    ///
+    /// # Errors
+    ///
+    /// The route from which this one could never be told apart.
+    pub fn insert(
+        &mut self,
+        host: &HostPattern,
+        template: &Template,
+        case_insensitive: bool,
+        methods: &Methods,
+        route: RouteId,
+    ) -> Result<(), RouteId> {
+        self.host(host).leaf_mut(template, case_insensitive).insert(methods, route)
+    }
+
+    /// The most specific path that matches, on the most specific host that has one.
+    #[must_use]
+    pub fn find(&self, host: &str, path: &NormalPath) -> Option<&Leaf> {
+        self.hosts(host).find_map(|node| node.find(path.segments()))
+    }
+
+    /// The paths that would be the most specific ones for a server that ignores ASCII case and one trailing slash.
+    #[must_use]
+    pub fn find_lookalikes(&self, host: &str, path: &NormalPath) -> Vec<&Leaf> {
+        let segments = match path.segments() {
+            [segments @ .., last] if last.decoded.is_empty() => segments,
+            segments => segments,
+        };
+        for node in self.hosts(host) {
+            let mut search = Search::default();
+            node.search(segments, &mut search);
+            if !search.found.is_empty() {
+                return search.found;
+            }
+        }
+        Vec::new()
+    }
+
+    fn hosts<'a, 'h>(&'a self, host: &'h str) -> impl Iterator<Item = &'a Node> + use<'a, 'h> {
+        let suffixes = self
+            .suffix_hosts
+            .iter()
+            // `*.suffix` asks for at least one character before the dot.
+            .filter(move |(suffix, _)| host.len() > suffix.len() && host.ends_with(suffix.as_str()))
+            .map(|(_, node)| node);
+        self.exact_hosts.get(host).into_iter().chain(suffixes).chain(std::iter::once(&self.any_host))
+    }
+
+    fn host(&mut self, pattern: &HostPattern) -> &mut Node {
+        match pattern {
+            HostPattern::Any => &mut self.any_host,
+            HostPattern::Exact(host) => self.exact_hosts.entry(host.clone()).or_default(),
+            HostPattern::Suffix(suffix) => {
+                let longer = |other: &str| other.len() > suffix.len();
+                let position = self
+                    .suffix_hosts
+                    .partition_point(|(other, _)| longer(other) || (other.len() == suffix.len() && other < suffix));
+                if self.suffix_hosts.get(position).is_none_or(|(other, _)| other != suffix) {
+                    self.suffix_hosts.insert(position, (suffix.clone(), Node::default()));
+                }
+                match self.suffix_hosts.get_mut(position) {
+                    Some((_, node)) => node,
+                    None => &mut self.any_host, // not reached: the entry was inserted above
+                }
+            }
+        }
+    }
+}
+
+impl Leaf {
+    /// The route that serves a method: the one that names it, `GET` for `HEAD`, then `ANY`.
+    #[must_use]
+    pub fn route(&self, method: &str) -> Option<RouteId> {
+        let named = |method: &str| {
+            let mut routes = self.exact.iter();
+            routes.find(|(name, _)| name == method).map(|(_, route)| *route)
+        };
+        let head = || if method == "HEAD" { named("GET") } else { None };
+        let any = || self.any.filter(|_| !matches!(method, "CONNECT" | "TRACE"));
+        named(method).or_else(head).or_else(any)
+    }
+
+    /// The route that names a method itself.
+    #[must_use]
+    pub fn explicit_route(&self, method: &str) -> Option<RouteId> {
+        let mut routes = self.exact.iter();
+        routes.find(|(name, _)| name == method).map(|(_, route)| *route)
+    }
+
+    /// All routes of the path.
+    pub fn routes(&self) -> impl Iterator<Item = RouteId> {
+        self.exact.iter().map(|(_, route)| *route).chain(self.any)
+    }
+
+    /// The value of `Allow` (RFC 9110 §10.2.1).
+    #[must_use]
+    pub fn allow(&self) -> String {
+        if self.any.is_some() {
+            return "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT".to_owned();
+        }
+        let mut methods: Vec<&str> = self.exact.iter().map(|(method, _)| method.as_str()).collect();
+        if methods.contains(&"GET") {
+            methods.push("HEAD");
+        }
+        methods.sort_unstable();
+        methods.dedup();
+        methods.join(", ")
+    }
+
+    fn insert(&mut self, methods: &Methods, route: RouteId) -> Result<(), RouteId> {
+        match methods {
+            Methods::Any => match self.any {
+                Some(other) => return Err(other),
+                None => self.any = Some(route),
+            },
+            Methods::These(methods) => {
+                for method in methods {
+                    if let Some(other) = self.explicit_route(method) {
+                        return Err(other);
+                    }
+                    self.exact.push((method.clone(), route));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Node {
+    fn leaf_mut(&mut self, template: &Template, case_insensitive: bool) -> &mut Leaf {
+        let mut node = self;
+        for part in &template.parts {
+            node = match part {
+                Part::Literal(text) if case_insensitive => {
+                    node.insensitive.entry(text.to_ascii_lowercase()).or_default()
+                }
+                Part::Literal(text) => {
+                    let spellings = node.spellings.entry(text.to_ascii_lowercase()).or_default();
+                    if !spellings.contains(text) {
+                        spellings.push(text.clone());
+                    }
+                    node.literals.entry(text.clone()).or_default()
+                }
+                Part::Parameter(_) => node.parameter.get_or_insert_default(),
+            };
+        }
+        let leaf = if template.open { &mut node.open } else { &mut node.leaf };
+        leaf.get_or_insert_default()
+    }
+
+    fn find(&self, segments: &[Segment]) -> Option<&Leaf> {
+        let Some((segment, rest)) = segments.split_first() else {
+            return self.leaf.as_ref().or(self.open.as_ref());
+        };
+        let text = segment.decoded.as_str();
+        let literal = self.literals.get(text).and_then(|node| node.find(rest));
+        let insensitive = || {
+            if self.insensitive.is_empty() {
+                return None;
+            }
+            self.insensitive.get(&text.to_ascii_lowercase())?.find(rest)
+        };
+        let parameter = || {
+            let node = self.parameter.as_ref().filter(|_| !text.is_empty())?;
+            node.find(rest)
+        };
+        literal.or_else(insensitive).or_else(parameter).or(self.open.as_ref())
+    }
+
+    fn search<'a>(&'a self, segments: &[Segment], search: &mut Search<'a>) {
+        let Some((segment, rest)) = segments.split_first() else {
+            let with_slash = [self.literals.get(""), self.insensitive.get("")];
+            let with_slash = with_slash.into_iter().flatten().filter_map(|node| node.leaf.as_ref());
+            for leaf in self.leaf.iter().chain(with_slash) {
+                search.offer(LITERAL, leaf);
+            }
+            if let Some(leaf) = &self.open {
+                search.offer(OPEN, leaf);
+            }
+            return;
+        };
+        let folded = segment.decoded.to_ascii_lowercase();
+        let spellings = self.spellings.get(&folded).into_iter().flatten();
+        let literals = spellings.filter_map(|text| self.literals.get(text));
+        for node in literals.chain(self.insensitive.get(&folded)) {
+            search.descend(LITERAL, node, rest);
+        }
+        if let Some(node) = self.parameter.as_ref().filter(|_| !folded.is_empty()) {
+            search.descend(PARAMETER, node, rest);
+        }
+        if let Some(leaf) = &self.open {
+            search.offer(OPEN, leaf);
+        }
+    }
+}
+
+/// A search for the most specific leaves, ties included.
+#[derive(Default)]
+struct Search<'a> {
+    /// How the segments so far were matched.
+    trail: Vec<u8>,
+    best: Vec<u8>,
+    found: Vec<&'a Leaf>,
+}
+
+impl<'a> Search<'a> {
+    fn descend(&mut self, kind: u8, node: &'a Node, rest: &[Segment]) {
+        self.trail.push(kind);
+        node.search(rest, self);
+        self.trail.pop();
+    }
+
+    fn offer(&mut self, kind: u8, leaf: &'a Leaf) {
+        self.trail.push(kind);
+        if self.found.is_empty() || self.trail < self.best {
+            self.best.clone_from(&self.trail);
+            self.found.clear();
+        }
+        if self.trail == self.best {
+            self.found.push(leaf);
+        }
+        self.trail.pop();
+    }
+}
+
+// How a segment was matched, the most specific way first.
+const LITERAL: u8 = 0;
+const PARAMETER: u8 = 1;
+const OPEN: u8 = 2;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{route::path::PathPolicy, test::test};
+
+    fn table(routes: &[(&str, &str)]) -> Table {
+        let mut table = Table::default();
+        for (id, (methods, path)) in routes.iter().enumerate() {
+            insert(&mut table, HostPattern::Any, methods, path, id).unwrap();
+        }
+        table
+    }
+
+    fn insert(table: &mut Table, host: HostPattern, methods: &str, path: &str, id: RouteId) -> Result<(), RouteId> {
+        let template = Template::parse(path, PathPolicy::Strict).unwrap();
+        let methods = match methods {
+            "ANY" => Methods::Any,
+            methods => Methods::These(methods.split(' ').map(str::to_owned).collect()),
+        };
+        table.insert(&host, &template, false, &methods, id)
+    }
+
+    fn path(text: &str) -> NormalPath {
+        NormalPath::new(text.as_bytes(), PathPolicy::Strict).unwrap()
+    }
+
+    fn find(table: &Table, method: &str, text: &str) -> Option<RouteId> {
+        table.find("", &path(text)).and_then(|leaf| leaf.route(method))
+    }
+
+    test!(literals_go_before_parameters_and_those_before_the_rest, {
+        let table = table(&[
+            ("GET", "/{.+}"),
+            ("GET", "/a/{x}"),
+            ("GET", "/a/b"),
+            ("GET", "/{x}/b/d"),
+            ("GET", "/a/{x}/c"),
+            ("GET", "/p/{.+}"),
+        ]);
+        for (text, route) in [
+            ("/a/b", 2),
+            ("/a/x", 1),
+            ("/a/b/c", 4),
+            ("/a/b/d", 3),
+            ("/a/b/e", 0),
+            ("/", 0),
+            ("/p", 5),
+            ("/p/", 5),
+            ("/p/q/r/", 5),
+            ("/a/", 0),
+            ("/a/b/", 0),
+        ] {
+            assert_eq!(find(&table, "GET", text), Some(route), "{text}");
+        }
+    });
+
+    test!(the_most_specific_path_decides_alone, {
+        let table = table(&[("GET", "/private"), ("ANY", "/{.+}")]);
+        let leaf = table.find("", &path("/private")).unwrap();
+        assert_eq!(leaf.route("POST"), None);
+        assert_eq!(leaf.allow(), "GET, HEAD");
+        assert_eq!(leaf.route("HEAD"), Some(0));
+        assert_eq!(find(&table, "POST", "/other"), Some(1));
+        assert_eq!(find(&table, "TRACE", "/other"), None);
+        assert_eq!(find(&table, "CONNECT", "/other"), None);
+    });
+
+    test!(routes_that_cannot_be_told_apart_are_refused, {
+        let mut table = table(&[("GET POST", "/a/{x}"), ("ANY", "/b")]);
+        assert_eq!(insert(&mut table, HostPattern::Any, "POST", "/a/{y}", 2), Err(0));
+        assert_eq!(insert(&mut table, HostPattern::Any, "ANY", "/b", 3), Err(1));
+        assert_eq!(insert(&mut table, HostPattern::Any, "GET", "/b", 4), Ok(()));
+        assert_eq!(insert(&mut table, HostPattern::Any, "PUT", "/a/{y}", 5), Ok(()));
+    });
+
+    test!(the_most_specific_host_with_a_path_decides, {
+        let mut table = Table::default();
+        let exact = HostPattern::Exact("a.example.com".to_owned());
+        let near = HostPattern::Suffix(".example.com".to_owned());
+        let far = HostPattern::Suffix(".com".to_owned());
+        for (host, text, id) in
+            [(exact, "/x", 0), (far, "/{.+}", 1), (near, "/{.+}", 2), (HostPattern::Any, "/{.+}", 3)]
+        {
+            insert(&mut table, host, "GET", text, id).unwrap();
+        }
+        let find = |host, text| table.find(host, &path(text)).and_then(|leaf| leaf.route("GET"));
+        assert_eq!(find("a.example.com", "/x"), Some(0));
+        assert_eq!(find("a.example.com", "/y"), Some(2));
+        assert_eq!(find("b.a.example.com", "/x"), Some(2));
+        assert_eq!(find("example.com", "/x"), Some(1));
+        assert_eq!(find(".example.com", "/x"), Some(1));
+        assert_eq!(find("org", "/x"), Some(3));
+    });
+
+    test!(lookalikes_ignore_case_and_a_trailing_slash, {
+        let table =
+            table(&[("GET", "/{.+}"), ("GET", "/private"), ("GET", "/users/{id}"), ("GET", "/Both"), ("GET", "/both")]);
+        let lookalikes = |text: &str| -> Vec<_> {
+            let leaves = table.find_lookalikes("", &path(text));
+            leaves.iter().filter_map(|leaf| leaf.route("GET")).collect()
+        };
+        assert_eq!(lookalikes("/private/"), [1]);
+        assert_eq!(lookalikes("/PRIVATE"), [1]);
+        assert_eq!(lookalikes("/Users/7/"), [2]);
+        assert_eq!(lookalikes("/other"), [0]);
+        let mut both = lookalikes("/both");
+        both.sort_unstable();
+        assert_eq!(both, [3, 4]);
+    });
+}
