@@ -75,3 +75,6 @@ fn check_members(json: &Json, path: &str, errors: &mut Errors) {
 
 /// How deep a configuration may nest.
 const MAX_DEPTH: usize = 64;
+
+#[cfg(test)]
+mod tests;

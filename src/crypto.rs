@@ -320,3 +320,159 @@ fn verify_fixed_length<A: jwt_compact::Algorithm>(
     }
     A::Signature::try_from_slice(signature).is_ok_and(|signature| algorithm.verify_signature(&signature, key, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn every_algorithm_agrees_with_openssl_and_with_no_other_algorithm() {
+        for (algorithm, signature) in SIGNATURES {
+            let key = key_of(algorithm);
+            assert!(key.verify(algorithm, MESSAGE, signature), "{algorithm}");
+            assert!(!key.verify(algorithm, b"header.Payload", signature), "{algorithm}");
+            assert!(!key.verify(algorithm, b"", signature), "{algorithm}");
+            for other in Algorithm::ALL.into_iter().filter(|other| *other != algorithm) {
+                assert!(!key.verify(other, MESSAGE, signature), "{algorithm} as {other}");
+            }
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn a_signature_of_any_other_length_is_refused() {
+        for (algorithm, signature) in SIGNATURES {
+            let key = key_of(algorithm);
+            for length in (0..signature.len()).step_by(7).chain([1, signature.len() - 1]) {
+                assert!(!key.verify(algorithm, MESSAGE, &signature[..length]), "{algorithm}: {length}");
+                assert!(!key.verify(algorithm, MESSAGE, &signature[signature.len() - length..]));
+            }
+            for extra in [1, 2, signature.len()] {
+                let zeros = vec![0; extra];
+                assert!(!key.verify(algorithm, MESSAGE, &[signature, &zeros].concat()), "{algorithm}");
+                assert!(!key.verify(algorithm, MESSAGE, &[&zeros, signature].concat()), "{algorithm}");
+            }
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn a_signature_with_one_bit_changed_is_refused() {
+        for (algorithm, signature) in SIGNATURES {
+            let key = key_of(algorithm);
+            for place in (0..signature.len()).step_by(13).chain([signature.len() - 1]) {
+                let mut changed = signature.to_vec();
+                changed[place] ^= 1 << (place % 8);
+                assert!(!key.verify(algorithm, MESSAGE, &changed), "{algorithm}: {place}");
+            }
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn uniform_signatures_of_every_length_are_refused_by_every_key_under_every_algorithm() {
+        for (own, _) in SIGNATURES {
+            let key = key_of(own);
+            for byte in [0x00, 0x01, 0xff] {
+                for length in [0, 1, 32, 48, 64, 65, 96, 131, 132, 133, 255, 256, 257, 512] {
+                    for algorithm in Algorithm::ALL {
+                        assert!(!key.verify(algorithm, MESSAGE, &vec![byte; length]));
+                    }
+                }
+            }
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn a_key_says_what_it_can_verify() {
+        use Algorithm::*;
+
+        let of = |algorithm| key_of(algorithm).algorithms();
+        assert_eq!(of(Rs256), AlgorithmSet::of(&[Rs256, Rs384, Rs512, Ps256, Ps384, Ps512]));
+        assert_eq!(of(Es256), AlgorithmSet::of(&[Es256]));
+        assert_eq!(of(Es384), AlgorithmSet::of(&[Es384]));
+        assert_eq!(of(Es512), AlgorithmSet::of(&[Es512]));
+        assert_eq!(of(EdDsa), AlgorithmSet::of(&[EdDsa]));
+        assert_eq!(of(Hs256), AlgorithmSet::of(&[Hs256, Hs384, Hs512]));
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn names_are_exact_and_none_does_not_exist() {
+        for algorithm in Algorithm::ALL {
+            assert_eq!(Algorithm::from_name(algorithm.name()), Some(algorithm));
+            assert_eq!(Algorithm::from_name(&algorithm.name().to_lowercase()), None);
+        }
+        assert_eq!(Algorithm::from_name("Ed25519"), Some(Algorithm::EdDsa));
+        for name in ["", "none", "None", "NONE", "HS1", "RS1", "ES256K", "Ed448", "RSA1_5", "HS256 "] {
+            assert_eq!(Algorithm::from_name(name), None, "{name}");
+        }
+        assert_eq!(Curve::from_name("P-384"), Some(Curve::P384));
+        assert_eq!(Curve::from_name("p-384"), None);
+        assert_eq!(Curve::from_name("secp256k1"), None);
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn sets_hold_what_was_put_in() {
+        assert!(AlgorithmSet::EMPTY.is_empty());
+        assert_eq!(AlgorithmSet::ALL.iter().collect::<Vec<_>>(), Algorithm::ALL);
+        let mut set = AlgorithmSet::of(&[Algorithm::EdDsa]);
+        set.insert(Algorithm::Hs256);
+        assert!(set.contains(Algorithm::Hs256) && set.contains(Algorithm::EdDsa));
+        assert!(!set.contains(Algorithm::Rs256));
+        assert_eq!(set.iter().collect::<AlgorithmSet>(), set);
+        let other = AlgorithmSet::of(&[Algorithm::Rs256, Algorithm::EdDsa]);
+        assert_eq!(set.intersection(other), AlgorithmSet::of(&[Algorithm::EdDsa]));
+        assert_eq!(format!("{set:?}"), "{Hs256, EdDsa}");
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn debug_prints_the_family_and_nothing_else() {
+        for (algorithm, family) in [
+            (Algorithm::Hs256, "HMAC"),
+            (Algorithm::Rs256, "RSA"),
+            (Algorithm::Es256, "P-256"),
+            (Algorithm::Es384, "P-384"),
+            (Algorithm::Es512, "P-521"),
+            (Algorithm::EdDsa, "Ed25519"),
+        ] {
+            assert_eq!(format!("{:#?}", key_of(algorithm)), format!("VerificationKey({family})"));
+        }
+    }
+
+    fn key_of(algorithm: Algorithm) -> VerificationKey {
+        let pem = match algorithm {
+            Algorithm::Hs256 | Algorithm::Hs384 | Algorithm::Hs512 => {
+                return VerificationKey::hmac(&[b'k'; 64]).unwrap();
+            }
+            Algorithm::Es256 => include_str!("../tests/vectors/crypto/p256.pem"),
+            Algorithm::Es384 => include_str!("../tests/vectors/crypto/p384.pem"),
+            Algorithm::Es512 => include_str!("../tests/vectors/crypto/p521.pem"),
+            Algorithm::EdDsa => include_str!("../tests/vectors/crypto/ed25519.pem"),
+            _ => include_str!("../tests/vectors/crypto/rsa2048.pem"),
+        };
+        VerificationKey::from_public_key_pem(pem).unwrap()
+    }
+
+    const MESSAGE: &[u8] = b"header.payload";
+
+    const SIGNATURES: [(Algorithm, &[u8]); 13] = [
+        (Algorithm::Hs256, include_bytes!("../tests/vectors/crypto/hs256.sig")),
+        (Algorithm::Hs384, include_bytes!("../tests/vectors/crypto/hs384.sig")),
+        (Algorithm::Hs512, include_bytes!("../tests/vectors/crypto/hs512.sig")),
+        (Algorithm::Rs256, include_bytes!("../tests/vectors/crypto/rs256.sig")),
+        (Algorithm::Rs384, include_bytes!("../tests/vectors/crypto/rs384.sig")),
+        (Algorithm::Rs512, include_bytes!("../tests/vectors/crypto/rs512.sig")),
+        (Algorithm::Ps256, include_bytes!("../tests/vectors/crypto/ps256.sig")),
+        (Algorithm::Ps384, include_bytes!("../tests/vectors/crypto/ps384.sig")),
+        (Algorithm::Ps512, include_bytes!("../tests/vectors/crypto/ps512.sig")),
+        (Algorithm::Es256, include_bytes!("../tests/vectors/crypto/es256.sig")),
+        (Algorithm::Es384, include_bytes!("../tests/vectors/crypto/es384.sig")),
+        (Algorithm::Es512, include_bytes!("../tests/vectors/crypto/es512.sig")),
+        (Algorithm::EdDsa, include_bytes!("../tests/vectors/crypto/eddsa.sig")),
+    ];
+}

@@ -165,16 +165,16 @@ fn compile_keys(
         errors.push(member_path(path, "secret_base64"), ConfigErrorKind::Contradiction(rule));
     }
     let keys = if let Some(jwks) = &schema.jwks {
-        compile_key_set(jwks.inline.as_ref(), &member_path(path, "jwks"), errors)?
+        compile_key_set(&jwks.0.as_ref()?.inline, &member_path(path, "jwks.inline"), errors)?
     } else if let Some(secret) = &schema.secret {
         let path = member_path(path, "secret");
         let base64 = schema.secret_base64.unwrap_or(false);
-        let secret = compile_secret(secret, base64, &path, environment, errors)?;
-        check_secret_length(schema, &secret, &path, errors);
+        let secret = compile_secret(secret.0.as_ref()?, base64, &path, environment, errors)?;
+        check_secret_length(schema, &secret, &path, errors)?;
         KeySet::single(refused(VerificationKey::hmac(&secret), path, errors)?)
     } else if let Some(pem) = &schema.public_key_pem {
         let path = member_path(path, "public_key_pem");
-        KeySet::single(refused(VerificationKey::from_public_key_pem(pem), path, errors)?)
+        KeySet::single(refused(VerificationKey::from_public_key_pem(pem.0.as_ref()?), path, errors)?)
     } else {
         let rule = "needs one of `jwks`, `secret` and `public_key_pem`";
         errors.push(path.to_owned(), ConfigErrorKind::Contradiction(rule));
@@ -188,20 +188,12 @@ fn compile_keys(
     Some(keys)
 }
 
-fn compile_key_set(inline: Option<&Json>, path: &str, errors: &mut Errors) -> Option<KeySet> {
-    let Some(inline) = inline else {
-        // An unsupported `remote` or `discovery` has been reported.
-        if errors.is_empty() {
-            errors.push(member_path(path, "inline"), ConfigErrorKind::Required);
-        }
-        return None;
-    };
-    let path = member_path(path, "inline");
-    let keys_path = member_path(&path, "keys");
+fn compile_key_set(inline: &Json, path: &str, errors: &mut Errors) -> Option<KeySet> {
+    let keys_path = member_path(path, "keys");
     let keys = match inline {
         Json::Object(_) => inline.get("keys"),
         _ => {
-            errors.push(path, ConfigErrorKind::WrongType { expected: "a JWK set: an object with `keys`" });
+            errors.push(path.to_owned(), ConfigErrorKind::WrongType { expected: "a JWK set: an object with `keys`" });
             return None;
         }
     };
@@ -261,7 +253,8 @@ fn compile_secret(
     decoded
 }
 
-fn check_secret_length(schema: &JwtSchema, secret: &[u8], path: &str, errors: &mut Errors) {
+/// Refuses a secret that is shorter than the hash of an algorithm that is asked for (RFC 7518 §3.2).
+fn check_secret_length(schema: &JwtSchema, secret: &[u8], path: &str, errors: &mut Errors) -> Option<()> {
     let names = schema.algorithms.iter().flat_map(|names| &names.0);
     for algorithm in names.filter_map(|name| Algorithm::from_name(name)) {
         let least = match algorithm {
@@ -272,8 +265,10 @@ fn check_secret_length(schema: &JwtSchema, secret: &[u8], path: &str, errors: &m
         if secret.len() < least && secret.len() >= 32 {
             let kind = ConfigErrorKind::SecretTooShort { algorithm, bytes: secret.len() };
             errors.push(path.to_owned(), kind);
+            return None;
         }
     }
+    Some(())
 }
 
 fn refused(

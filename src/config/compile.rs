@@ -184,7 +184,10 @@ fn compile_authenticators(
             errors.push("authorizer".to_owned(), ConfigErrorKind::Contradiction(rule));
         }
         names.push(SHORTHAND_NAME.to_owned());
-        authenticators.push(compile_authenticator(SHORTHAND_NAME, authorizer, "authorizer", environment, errors));
+        let compile = |schema, errors: &mut Errors| {
+            compile_authenticator(SHORTHAND_NAME, schema, "authorizer", environment, errors)
+        };
+        authenticators.push(authorizer.0.as_ref().and_then(|schema| compile(schema, errors)));
     }
     let default = schema.default_auth.as_ref();
     if let Some(default) = default.filter(|default| !names.contains(default)) {

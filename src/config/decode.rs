@@ -24,6 +24,10 @@ pub trait Decode: Sized {
 #[derive(Clone, Debug)]
 pub struct Named<T>(pub Vec<(String, Option<T>)>);
 
+/// A value that is there, even if it could not be read.
+#[derive(Clone, Debug)]
+pub struct Declared<T>(pub Option<T>);
+
 /// The items of an array; those that could not be read keep their places.
 #[derive(Clone, Debug)]
 pub struct Items<T>(pub Vec<Option<T>>);
@@ -243,6 +247,12 @@ impl<T: Decode> Decode for OneOrMore<T> {
             Json::Array(_) => NonEmpty::decode(node, errors).map(|items| Self(items.0)),
             _ => T::decode(node, errors).map(|item| Self(vec![item])),
         }
+    }
+}
+
+impl<T: Decode> Decode for Declared<T> {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        Some(Self(T::decode(node, errors)))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroUsize, time::Duration};
 
 use super::{
-    decode::{Decode, Errors, Items, Named, Node, NonEmpty, OneOrMore, choice, object},
+    decode::{Declared, Decode, Errors, Items, Named, Node, NonEmpty, OneOrMore, choice, object},
     error::ConfigErrorKind,
 };
 use crate::json::Json;
@@ -14,7 +14,7 @@ object! {
         /// Who verifies credentials, by name.
         optional "authenticators" authenticators: Named<AuthenticatorSchema>,
         /// Shorthand for one authenticator, named `default`.
-        optional "authorizer" authorizer: AuthenticatorSchema,
+        optional "authorizer" authorizer: Declared<AuthenticatorSchema>,
         /// The authenticator that `auth: true` means; needless where there is one.
         optional "default_auth" default_auth: String,
         /// Values for `$config.NAME`.
@@ -68,13 +68,13 @@ object! {
         /// Algorithms that are accepted; by default all that the keys allow.
         optional "algorithms" algorithms: NonEmpty<String>,
         /// A JWK set.
-        optional "jwks" jwks: JwksSchema,
+        optional "jwks" jwks: Declared<JwksSchema>,
         /// A shared secret for HS256, HS384 and HS512.
-        optional "secret" secret: SecretSchema,
+        optional "secret" secret: Declared<SecretSchema>,
         /// Whether the secret is base64.
         optional "secret_base64" secret_base64: bool,
         /// One public key.
-        optional "public_key_pem" public_key_pem: String,
+        optional "public_key_pem" public_key_pem: Declared<String>,
         /// By how much clocks may differ; 60s by default.
         optional "clock_skew" clock_skew: Duration,
         /// Claims that have to be there; `["exp"]` by default.
@@ -101,13 +101,10 @@ object! {
     unsupported ["dpop_origin", "revocation"]
 }
 
-object! {
-    /// Where the keys are.
-    pub struct JwksSchema {
-        /// The key set itself.
-        optional "inline" inline: Json,
-    }
-    unsupported ["remote", "discovery"]
+/// Where the keys are: in the configuration, so far.
+pub struct JwksSchema {
+    /// The key set itself.
+    pub inline: Json,
 }
 
 object! {
@@ -378,6 +375,17 @@ impl Decode for SecretSchema {
             }
             _ => node.wrong_type("a string, or {\"env\": NAME}", errors),
         }
+    }
+}
+
+impl Decode for JwksSchema {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        const UNSUPPORTED: [&str; 2] = ["remote", "discovery"];
+        node.check_keys(&["inline"], &UNSUPPORTED, errors)?;
+        if UNSUPPORTED.iter().any(|key| node.json.get(key).is_some()) {
+            return None;
+        }
+        node.required("inline", errors).map(|inline| Self { inline })
     }
 }
 

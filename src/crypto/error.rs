@@ -93,9 +93,15 @@ pub enum KeyError {
 impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::TooShort { bits, least } => write!(f, "{bits} bits are too few for an HMAC secret ({least})"),
-            Self::ModulusTooShort { bits, least } => write!(f, "{bits} bits are too few for RSA ({least})"),
-            Self::ModulusTooLong { bits, most } => write!(f, "{bits} bits are too many for RSA ({most})"),
+            Self::TooShort { bits, least } => {
+                write!(f, "{bits} bits are too few for an HMAC secret ({least})")
+            }
+            Self::ModulusTooShort { bits, least } => {
+                write!(f, "{bits} bits are too few for RSA ({least})")
+            }
+            Self::ModulusTooLong { bits, most } => {
+                write!(f, "{bits} bits are too many for RSA ({most})")
+            }
             Self::EvenModulus => f.write_str("the RSA modulus is even"),
             Self::ExponentTooSmall { exponent, least } => {
                 write!(f, "the RSA exponent {exponent} is too small ({least})")
@@ -108,7 +114,9 @@ impl fmt::Display for KeyError {
                 write!(f, "a coordinate has {bytes} bytes, {} asks for {expected}", curve.name())
             }
             Self::NotOnCurve { curve } => write!(f, "not a point on {}", curve.name()),
-            Self::Ed25519Length { bytes } => write!(f, "an Ed25519 public key has 32 bytes, not {bytes}"),
+            Self::Ed25519Length { bytes } => {
+                write!(f, "an Ed25519 public key has 32 bytes, not {bytes}")
+            }
             Self::NotOnEdwards25519 => f.write_str("not a point on edwards25519"),
             Self::SmallOrder => f.write_str("an Ed25519 point of small order"),
             Self::NotPem => f.write_str("not one PEM block, give -----BEGIN PUBLIC KEY----- and its base64"),

@@ -49,3 +49,37 @@ impl Key {
 const SHA256_LENGTH: usize = 32;
 const SHA384_LENGTH: usize = 48;
 const SHA512_LENGTH: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn a_secret_serves_the_hashes_that_are_no_longer_than_it() {
+        use Algorithm::*;
+
+        for (length, expected) in [
+            (32, AlgorithmSet::of(&[Hs256])),
+            (47, AlgorithmSet::of(&[Hs256])),
+            (48, AlgorithmSet::of(&[Hs256, Hs384])),
+            (63, AlgorithmSet::of(&[Hs256, Hs384])),
+            (64, AlgorithmSet::of(&[Hs256, Hs384, Hs512])),
+            (300, AlgorithmSet::of(&[Hs256, Hs384, Hs512])),
+        ] {
+            assert_eq!(Key::new(&vec![1; length]).ok().unwrap().algorithms(), expected);
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn a_short_secret_is_refused_and_not_told() {
+        for length in [0, 1, 31] {
+            let error = Key::new(&vec![b's'; length]).err().unwrap();
+            assert_eq!(error, KeyError::TooShort { bits: 8 * length, least: 256 });
+        }
+        let error = Key::new(b"secret!!").err().unwrap();
+        assert_eq!(error.to_string(), "64 bits are too few for an HMAC secret (256)");
+        assert!(!format!("{error:?}").contains("secret!!"));
+    }
+}

@@ -85,3 +85,134 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::RequireCanonical),
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Algorithm, VerificationKey};
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn every_kind_of_public_key_is_read() {
+        for (pem, expected) in [
+            (include_str!("../../tests/vectors/crypto/rsa2048.pem"), "VerificationKey(RSA)"),
+            (include_str!("../../tests/vectors/crypto/p256.pem"), "VerificationKey(P-256)"),
+            (include_str!("../../tests/vectors/crypto/p384.pem"), "VerificationKey(P-384)"),
+            (include_str!("../../tests/vectors/crypto/p521.pem"), "VerificationKey(P-521)"),
+            (include_str!("../../tests/vectors/crypto/ed25519.pem"), "VerificationKey(Ed25519)"),
+        ] {
+            assert_eq!(family(pem), expected);
+            assert_eq!(family(&pem.replace('\n', "\r\n")), expected);
+            assert_eq!(family(&format!("# issuer's key\n\n{}\nmore text", pem.trim())), expected);
+            // One line, as an environment's variable would have it.
+            assert_eq!(family(&pem.replace('\n', "")), expected);
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn compressed_points_are_the_same_keys() {
+        for (compressed, algorithm, signature) in [
+            (
+                include_str!("../../tests/vectors/crypto/p256_compressed.pem"),
+                Algorithm::Es256,
+                &include_bytes!("../../tests/vectors/crypto/es256.sig")[..],
+            ),
+            (
+                include_str!("../../tests/vectors/crypto/p384_compressed.pem"),
+                Algorithm::Es384,
+                include_bytes!("../../tests/vectors/crypto/es384.sig"),
+            ),
+            (
+                include_str!("../../tests/vectors/crypto/p521_compressed.pem"),
+                Algorithm::Es512,
+                include_bytes!("../../tests/vectors/crypto/es512.sig"),
+            ),
+        ] {
+            let key = VerificationKey::from_public_key_pem(compressed).unwrap();
+            assert!(key.verify(algorithm, b"header.payload", signature), "{algorithm}");
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn keys_that_jws_or_gatepost_does_not_know_are_refused() {
+        for (pem, expected) in [
+            (
+                include_str!("../../tests/vectors/crypto/rsa2046.pem"),
+                KeyError::ModulusTooShort { bits: 2046, least: 2048 },
+            ),
+            (
+                include_str!("../../tests/vectors/crypto/rsa_e3.pem"),
+                KeyError::ExponentTooSmall { exponent: 3, least: 65537 },
+            ),
+            (include_str!("../../tests/vectors/crypto/rsa_pss.pem"), KeyError::UnsupportedKeyType),
+            (include_str!("../../tests/vectors/crypto/ed448.pem"), KeyError::UnsupportedKeyType),
+            (include_str!("../../tests/vectors/crypto/x25519.pem"), KeyError::UnsupportedKeyType),
+            (include_str!("../../tests/vectors/crypto/secp256k1.pem"), KeyError::UnsupportedCurve),
+            (include_str!("../../tests/vectors/crypto/p384_explicit.pem"), KeyError::UnsupportedCurve),
+        ] {
+            assert_eq!(read(pem).err(), Some(expected));
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn other_pem_blocks_are_refused_with_what_to_give_instead() {
+        let pkcs1 = include_str!("../../tests/vectors/crypto/pkcs1.pem");
+        assert_eq!(read(pkcs1).err(), Some(KeyError::WrongPem { found: PemKind::Pkcs1PublicKey }));
+        for (label, found) in [
+            ("CERTIFICATE", PemKind::Certificate),
+            ("PRIVATE KEY", PemKind::PrivateKey),
+            ("RSA PRIVATE KEY", PemKind::PrivateKey),
+            ("ENCRYPTED PRIVATE KEY", PemKind::PrivateKey),
+            ("OPENSSH PRIVATE KEY", PemKind::PrivateKey),
+            ("SSH2 PUBLIC KEY", PemKind::Other),
+        ] {
+            let error = read(&format!("-----BEGIN {label}-----\nc2VjcmV0\n-----END {label}-----\n")).err().unwrap();
+            assert_eq!(error, KeyError::WrongPem { found });
+            assert!(error.to_string().contains("give"), "{error}");
+            assert!(!error.to_string().contains("c2VjcmV0"), "{error}");
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn text_that_is_not_one_well_formed_block_is_refused() {
+        let good = include_str!("../../tests/vectors/crypto/p256.pem");
+        for pem in [
+            "",
+            "-----BEGIN PUBLIC KEY-----",
+            "-----BEGIN PUBLIC KEY",
+            "-----BEGIN PUBLIC KEY-----\n-----END PUBLIC KEY",
+            "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END CERTIFICATE-----",
+            "-----BEGIN PUBLIC KEY-----\nA_-*\n-----END PUBLIC KEY-----",
+            &good.replace("==", "="),
+            &[good, good].concat(),
+            &good["-----BEGIN PUBLIC KEY-----".len()..],
+        ] {
+            assert_eq!(read(pem).err(), Some(KeyError::NotPem), "{pem}");
+        }
+        for content in ["", "AAAA", "MAA="] {
+            let pem = format!("-----BEGIN PUBLIC KEY-----\n{content}\n-----END PUBLIC KEY-----");
+            assert_eq!(read(&pem).err(), Some(KeyError::MalformedPublicKey), "{content}");
+        }
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn der_that_is_cut_or_followed_by_more_is_refused() {
+        let good = include_str!("../../tests/vectors/crypto/rsa2048.pem");
+        let base64: String = good.lines().filter(|line| !line.starts_with('-')).collect();
+        let der = BASE64.decode(base64).unwrap();
+        assert!(from_spki(&der).is_ok());
+        for length in 0..der.len() {
+            assert!(from_spki(&der[..length]).is_err());
+        }
+        assert!(from_spki(&[&der[..], &[0]].concat()).is_err());
+    }
+
+    fn family(pem: &str) -> String {
+        format!("{:?}", VerificationKey::from_public_key_pem(pem).unwrap())
+    }
+}

@@ -1,0 +1,52 @@
+# The one door to everything. Each target sets up what it needs, and only that; what is fetched goes into .tools.
+#
+# A new target: a recipe, its name in .PHONY, and a `##` comment after its name, which `make help` prints.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help setup build test lint test-native test-wasm run e2e
+
+SETUP := ./wasm-test-harness/setup
+MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gatepost.wasm
+# A lock file that is out of date is mended on a developer's machine, and an error in CI.
+LOCKED := $(if $(CI),--locked)
+# What the tests of the harness that start Envoy are called.
+E2E_TESTS := e2e*
+# How a command learns where Envoy and the module are. `make` stops where a step of it fails.
+WITH_ENVOY = envoy="$$($(SETUP)/envoy.sh)"; export ENVOY="$$envoy" GATEPOST_MODULE="$(MODULE)"; exec
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Fetch everything the other targets need (each also does so itself)
+	@$(SETUP)/wasm-toolchain.sh >/dev/null
+	@$(SETUP)/envoy.sh >/dev/null
+	@$(SETUP)/wasm-bindgen.sh >/dev/null
+	@$(SETUP)/cargo-deny.sh >/dev/null
+
+build: ## Build the filter: target/wasm32-wasip1/release/gatepost.wasm
+	@$(SETUP)/module.sh $(LOCKED) >/dev/null
+
+run: build ## Start Envoy with envoy.yaml and an echo service, until Ctrl-C (ARGS= goes to `gatepost run`)
+	@$(WITH_ENVOY) cargo run $(LOCKED) --package wasm-test-harness --bin gatepost -- run $(ARGS)
+
+test: lint test-native test-wasm ## Run everything: lint, native tests, Envoy, the unit tests in wasm
+
+test-native: build ## Run the native tests, and the scenarios in wasmtime and Envoy
+	$(WITH_ENVOY) cargo test $(LOCKED) --workspace $(ARGS)
+
+test-wasm: ## Run the unit tests compiled to wasm, under node
+	runner="$$($(SETUP)/wasm-bindgen.sh)"; \
+	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$$runner" \
+		$(SETUP)/wasm-cargo.sh test $(LOCKED) --target wasm32-unknown-unknown --package gatepost --lib $(ARGS)
+
+e2e: build ## Run the scenarios in Envoy alone
+	$(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test '$(E2E_TESTS)' $(ARGS)
+
+lint: ## Check format, clippy (native and wasm), licences, sources and advisories
+	cargo fmt --all --check
+	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
+	$(SETUP)/wasm-cargo.sh clippy $(LOCKED) --target wasm32-wasip1 --package gatepost -- -D warnings
+	@$(SETUP)/cargo-deny.sh check

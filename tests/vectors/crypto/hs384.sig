@@ -1,0 +1,1 @@
+pSΕ' crY#ZΩ>§’.ϋ΄G dΜ—xόRI|¤Οη/OΟ#yCρήI‹dNƒZ
