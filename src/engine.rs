@@ -400,3 +400,6 @@ fn name_of(gateway: &Gateway, id: AuthenticatorId) -> String {
     let authenticator = gateway.authenticators.get(id.0);
     authenticator.map(|authenticator| authenticator.name.clone()).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests;

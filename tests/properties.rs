@@ -1,0 +1,212 @@
+//! Properties that hold for whatever a client, an issuer or an operator sends.
+#![cfg(not(target_arch = "wasm32"))]
+
+use gatepost::{
+    config,
+    engine::{Decision, Engine, Head, HeaderEdit, UnixTime, Verdict},
+    json::Json,
+    query,
+    request::folded_name,
+    route::path::{NormalPath, PathPolicy},
+};
+use proptest::{collection::vec, prelude::*};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn a_normal_path_is_read_in_one_way(path in hostile_path(), normalize in any::<bool>()) {
+        let policy = if normalize { PathPolicy::Normalize } else { PathPolicy::Strict };
+        if let Ok(normal) = NormalPath::new(path.as_bytes(), policy) {
+            let forwarded = normal.forwarded(0);
+            // Normalising again changes nothing, so what is matched is what is forwarded.
+            prop_assert_eq!(NormalPath::new(forwarded.as_bytes(), policy).unwrap().forwarded(0), forwarded.clone());
+            for (index, segment) in normal.segments().iter().enumerate() {
+                let last = index + 1 == normal.segments().len();
+                prop_assert!(last || !segment.decoded.is_empty());
+                prop_assert!(!matches!(segment.decoded.as_str(), "." | ".."));
+                prop_assert!(!segment.decoded.contains(|c: char| c.is_control() || c == '\\'));
+                prop_assert_eq!(decode_once(&segment.raw), segment.decoded.clone());
+            }
+            if !normalize {
+                // Strict mode refuses or forwards; beyond decoding unreserved characters it rewrites nothing.
+                prop_assert_eq!(decode_once(&path), decode_once(&forwarded));
+            }
+        }
+    }
+
+    #[test]
+    fn removing_from_a_query_touches_nothing_else(query in "[a-cA-C=&;%+.\\[\\]0-9 ]{0,40}") {
+        let unwanted = |name: &str| name == "a";
+        match query::remove(query.as_bytes(), unwanted) {
+            None => prop_assert!(names(&query).iter().all(|name| name != "a")),
+            Some(kept) => {
+                let kept = String::from_utf8(kept).unwrap();
+                let expected: Vec<_> = names(&query).into_iter().filter(|name| name != "a").collect();
+                let seen = names(&kept);
+                prop_assert!(seen == expected || (kept.is_empty() && expected.is_empty()), "{} -> {}", query, kept);
+                let pieces: Vec<&str> = query.split(['&', ';']).collect();
+                prop_assert!(kept.is_empty() || kept.split(['&', ';']).all(|piece| pieces.contains(&piece)));
+            }
+        }
+    }
+
+    #[test]
+    fn an_appended_value_comes_back(name in "[a-z]{1,5}", value in vec(any::<u8>(), 0..20)) {
+        let mut appended = b"x=1".to_vec();
+        query::append(&mut appended, &name, &value);
+        let piece = query::pieces(&appended).last().unwrap();
+        prop_assert_eq!(piece.name().into_owned(), name.into_bytes());
+        prop_assert_eq!(piece.value().into_owned(), value);
+        prop_assert!(appended.iter().all(|byte| byte.is_ascii_graphic()));
+    }
+
+    #[test]
+    fn json_is_what_serde_json_says_it_is(text in "[\\[\\]{}:,\"a0.\\-e\\\\u ]{0,30}") {
+        let ours = Json::parse(text.as_bytes(), 64);
+        let theirs = serde_json::from_str::<serde_json::Value>(&text);
+        // serde_json's values refuse numbers beyond f64, whose digits are kept here.
+        let too_large = theirs.as_ref().is_err_and(|error| error.to_string().contains("out of range"));
+        prop_assert!(ours.is_ok() == theirs.is_ok() || too_large, "{:?} {:?}", ours, theirs);
+        if let Ok(ours) = ours {
+            prop_assert_eq!(Json::parse(ours.to_string().as_bytes(), 64), Ok(ours));
+        }
+    }
+
+    #[test]
+    fn no_request_forges_identity_or_panics(
+        path in hostile_path(),
+        query in "[a-cA-Ctor=&;%+.\\[\\]0-9]{0,30}",
+        headers in vec((hostile_header(), "[ -~]{0,20}"), 0..8),
+        method in prop_oneof!["GET", "POST", "OPTIONS", "HEAD", "[A-Z ]{0,6}"],
+        end_of_stream in any::<bool>(),
+    ) {
+        let line = [(":method", method), (":path", format!("{path}?{query}")), (":authority", "a.example".to_owned())];
+        let mut all: Vec<(String, Vec<u8>)> =
+            line.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
+        all.extend(headers.into_iter().map(|(name, value)| (name, value.into_bytes())));
+        let head = Head { headers: all, end_of_stream };
+        for configuration in [PUBLIC, SHADOW, CLOSED] {
+            let mut engine = Engine::new(config::load(configuration.as_bytes(), &|_| None).unwrap());
+            let Decision { verdict, .. } = engine.decide(&head, UnixTime::from_secs(1_800_000_000));
+            match verdict {
+                Verdict::Deny(answer) => prop_assert!(answer.status >= 400),
+                Verdict::Forward(edits) => {
+                    prop_assert!(configuration != CLOSED, "forwarded without a credential");
+                    let forwarded = apply(&head, &edits);
+                    for (name, _) in &forwarded {
+                        let folded = folded_name(name);
+                        prop_assert!(!folded.starts_with("x-user-") && !folded.starts_with("x-gatepost-"), "{}", name);
+                    }
+                    let target = forwarded.iter().find(|(name, _)| name == ":path").unwrap();
+                    let target = String::from_utf8_lossy(&target.1).into_owned();
+                    let query = target.split_once('?').map(|(_, query)| query).unwrap_or_default();
+                    prop_assert!(names(query).iter().all(|name| name != "actor"), "{}", target);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn no_token_panics(token in "[A-Za-z0-9_.=-]{0,60}") {
+        let mut engine = Engine::new(config::load(CLOSED.as_bytes(), &|_| None).unwrap());
+        let headers = [(":method", "GET".to_owned()), (":path", "/".to_owned()), ("authorization", format!("Bearer {token}"))];
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec();
+        let decision = engine.decide(&Head { headers, end_of_stream: true }, UnixTime::from_secs(1_800_000_000));
+        prop_assert!(matches!(decision.verdict, Verdict::Deny(answer) if answer.status == 401));
+    }
+
+    #[test]
+    fn no_configuration_panics(text in "[\\[\\]{}:,\"a-z0-9 ]{0,60}", at in 0..CLOSED.len(), with in "[\\[\\]{}:,\"a1]{0,3}") {
+        let _ = config::load(text.as_bytes(), &|_| None);
+        let mut mutated = CLOSED.to_owned();
+        if mutated.is_char_boundary(at) {
+            mutated.insert_str(at, &with);
+            if let Err(errors) = config::load(mutated.as_bytes(), &|_| None) {
+                prop_assert!(!errors.is_empty());
+            }
+        }
+    }
+}
+
+const PUBLIC: &str = r#"{
+    "authorizer": {"type": "jwt", "issuer": "i", "audiences": "a", "secret": "0123456789abcdef0123456789abcdef"},
+    "identity_headers": ["x-user-*"], "identity_query": ["actor"], "unmatched": "forward", "path_policy": "normalize",
+    "paths": [{"method": "ANY", "path": "/a/{.+}", "auth": {"use": "default", "optional": true},
+               "mapping": {"headers": {"x-user-id": "$request.jwt.sub"}, "query": {"actor": "$request.jwt.sub"}}}]
+}"#;
+
+const SHADOW: &str = r#"{
+    "authorizer": {"type": "jwt", "issuer": "i", "audiences": "a", "secret": "0123456789abcdef0123456789abcdef"},
+    "identity_headers": ["x-user-*"], "mode": "shadow",
+    "paths": [{"method": ["GET", "POST"], "path": "/{.+}", "auth": true, "encoded_slash": "keep",
+               "mapping": {"headers": {"x-user-id": "literal"}, "query": {"actor": "$request.jwt.sub"}}}]
+}"#;
+
+const CLOSED: &str = r#"{
+    "authorizer": {"type": "jwt", "issuer": "i", "audiences": "a", "secret": "0123456789abcdef0123456789abcdef",
+                   "from": [{"header": "authorization", "scheme": "Bearer"}, {"cookie": "b"}, {"query": "t"}]},
+    "cors_preflight": "authenticate", "unmatched": "authenticate",
+    "paths": [{"method": "GET", "path": "/", "auth": true}]
+}"#;
+
+fn hostile_path() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        5 => "[a-c]{1,2}".boxed(),
+        3 => Just("/".to_owned()).boxed(),
+        1 => prop::sample::select(vec![
+            ".", "..", "%2e", "%2E", "%2f", "%5c", "\\", "%25", "%252f", "%00", ";", "%3b", "%", "%6", "%61", "é", "%c3%a9",
+            "%ff", "A", "%20", "%7f", "//",
+        ])
+        .prop_map(str::to_owned)
+        .boxed(),
+    ];
+    vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
+}
+
+fn hostile_header() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "x[-_.]user[-_.]id",
+        "x[-_.]gatepost[-_.][a-c]{1,3}",
+        prop::sample::select(vec!["connection", "upgrade", "cookie", "authorization", "origin", "content-type", "te"])
+            .prop_map(str::to_owned),
+        "[a-c]{1,3}",
+    ]
+}
+
+/// The folded names of a query, taken apart by other means than the filter's.
+fn names(query: &str) -> Vec<String> {
+    query.split(['&', ';']).map(|piece| query::folded_name(piece.split('=').next().unwrap().as_bytes())).collect()
+}
+
+/// Percent-decoding by other means than the filter's.
+fn decode_once(text: &str) -> String {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        if *byte == b'%' {
+            let digits = std::str::from_utf8(&after[..2]).unwrap();
+            bytes.push(u8::from_str_radix(digits, 16).unwrap());
+            rest = &after[2..];
+        } else {
+            bytes.push(*byte);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).unwrap()
+}
+
+/// What a host does with edits.
+fn apply(head: &Head, edits: &[HeaderEdit]) -> Vec<(String, Vec<u8>)> {
+    let mut headers = head.headers.clone();
+    for edit in edits {
+        match edit {
+            HeaderEdit::Remove(name) => headers.retain(|(other, _)| other != name),
+            HeaderEdit::Set(name, value) => {
+                headers.retain(|(other, _)| other != name);
+                headers.push((name.clone(), value.clone()));
+            }
+        }
+    }
+    headers
+}
