@@ -34,9 +34,9 @@ pub enum Method {
     Jwt(jwt::JwtMethod),
 }
 
-/// Who was verified, and what is known of them. It has no public constructor: an identity exists only because a
-/// credential was verified.
+/// Who was verified, and what is known of them. Only an authenticator makes one: outside the crate there is no way to.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Identity {
     /// Who verified it.
     pub authenticator: AuthenticatorId,

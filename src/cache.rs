@@ -11,6 +11,7 @@ use crate::{auth::jwt::VerifiedToken, time::UnixTime};
 #[derive(Debug)]
 pub struct TokenCache {
     entries: LruCache<Box<str>, Entry, RandomState>,
+    capacity: usize,
     bytes: usize,
     most_bytes: usize,
 }
@@ -18,7 +19,9 @@ pub struct TokenCache {
 #[derive(Debug)]
 struct Entry {
     token: Rc<VerifiedToken>,
-    until: UnixTime,
+    /// Unix time in seconds.
+    until: f64,
+    bytes: usize,
 }
 
 impl TokenCache {
@@ -26,7 +29,9 @@ impl TokenCache {
     #[must_use]
     pub fn new(capacity: NonZeroUsize) -> Self {
         Self {
-            entries: LruCache::with_hasher(capacity, RandomState::new()),
+            // Grown as needed: a bounded one of the library takes all its room at once.
+            entries: LruCache::unbounded_with_hasher(RandomState::new()),
+            capacity: capacity.get(),
             bytes: 0,
             most_bytes: capacity.get().saturating_mul(MEAN_BYTES),
         }
@@ -35,37 +40,38 @@ impl TokenCache {
     /// A token that was verified before. Its times are the caller's to check.
     pub fn get(&mut self, token: &str, now: UnixTime) -> Option<Rc<VerifiedToken>> {
         let entry = self.entries.get(token)?;
-        if now >= entry.until {
+        if now.as_secs_f64() >= entry.until {
             self.remove(token);
             return None;
         }
         Some(Rc::clone(&entry.token))
     }
 
-    /// Keeps a verified token: until it expires, or for [`WITHOUT_EXPIRY`] where it does not.
+    /// Keeps a verified token until its `exp`, or for [`WITHOUT_EXPIRY`] where it has none.
     pub fn insert(&mut self, token: &str, verified: Rc<VerifiedToken>, now: UnixTime) {
         let until = match verified.times.expires {
-            // The times are checked on every use: this only lets the entry go once it is of no more use.
-            Some(_) => UnixTime::from_secs(u64::MAX),
-            None => now.saturating_add(WITHOUT_EXPIRY),
+            Some(expires) => expires,
+            None => now.saturating_add(WITHOUT_EXPIRY).as_secs_f64(),
         };
-        let entry = Entry { token: verified, until };
-        if let Some((evicted, _)) = self.entries.push(token.into(), entry) {
-            self.bytes = self.bytes.saturating_sub(evicted.len());
+        if now.as_secs_f64() >= until {
+            return; // good within the clock skew alone
         }
-        self.bytes = self.bytes.saturating_add(token.len());
-        while self.bytes > self.most_bytes {
-            let Some((evicted, _)) = self.entries.pop_lru() else {
+        let bytes = token.len().saturating_add(verified.identity.claims.footprint());
+        self.remove(token);
+        self.entries.put(token.into(), Entry { token: verified, until, bytes });
+        self.bytes = self.bytes.saturating_add(bytes);
+        while self.entries.len() > self.capacity || self.bytes > self.most_bytes {
+            let Some((_, evicted)) = self.entries.pop_lru() else {
                 return;
             };
-            self.bytes = self.bytes.saturating_sub(evicted.len());
+            self.bytes = self.bytes.saturating_sub(evicted.bytes);
         }
     }
 
     /// Lets a token go.
     pub fn remove(&mut self, token: &str) {
-        if self.entries.pop(token).is_some() {
-            self.bytes = self.bytes.saturating_sub(token.len());
+        if let Some(entry) = self.entries.pop(token) {
+            self.bytes = self.bytes.saturating_sub(entry.bytes);
         }
     }
 
@@ -85,8 +91,8 @@ impl TokenCache {
 /// How long a token without `exp` is kept.
 pub const WITHOUT_EXPIRY: Duration = Duration::from_secs(300);
 
-/// The room that a token takes on average, in bytes: very long ones push out more than one other.
-const MEAN_BYTES: usize = 2048;
+/// The room that a token and its claims take on average, in bytes: very long ones push out more than one other.
+const MEAN_BYTES: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -128,9 +134,22 @@ mod tests {
         assert!(cache.get("a", NOW).is_some());
         cache.insert("c", verified(Some(2000.0)), NOW);
         assert!(cache.get("a", NOW).is_some() && cache.get("b", NOW).is_none() && cache.get("c", NOW).is_some());
-        assert_eq!((cache.len(), cache.bytes), (2, 2));
+        let bytes = cache.bytes;
         cache.insert("a", verified(Some(2000.0)), NOW);
-        assert_eq!((cache.len(), cache.bytes), (2, 2));
+        assert_eq!((cache.len(), cache.bytes), (2, bytes));
+        cache.remove("a");
+        cache.remove("c");
+        assert_eq!((cache.len(), cache.bytes), (0, 0));
+    });
+
+    test!(nothing_is_kept_past_its_expiry, {
+        let mut cache = cache(2);
+        cache.insert("a", verified(Some(1000.0)), NOW);
+        assert!(cache.is_empty());
+        cache.insert("a", verified(Some(1000.5)), NOW);
+        assert!(cache.get("a", NOW).is_some());
+        assert!(cache.get("a", UnixTime::from_nanos(1_000_500_000_000)).is_none());
+        assert!(cache.is_empty() && cache.bytes == 0);
     });
 
     test!(a_token_without_expiry_is_kept_for_five_minutes, {
@@ -144,11 +163,11 @@ mod tests {
     test!(bytes_are_bounded, {
         let mut cache = cache(3);
         for name in ["a", "b", "c", "d"] {
-            cache.insert(&name.repeat(4000), verified(Some(2000.0)), NOW);
+            cache.insert(&name.repeat(7000), verified(Some(2000.0)), NOW);
             assert!(cache.bytes <= 3 * MEAN_BYTES);
         }
         assert_eq!(cache.len(), 1);
-        cache.insert(&"e".repeat(10_000), verified(Some(2000.0)), NOW);
+        cache.insert(&"e".repeat(13_000), verified(Some(2000.0)), NOW);
         assert_eq!((cache.len(), cache.bytes), (0, 0));
     });
 }

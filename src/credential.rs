@@ -49,15 +49,18 @@ pub struct Credential<'a> {
     pub from_cookie: bool,
 }
 
-/// Places from which credentials are removed, for all authenticators of a route together.
+/// Places from which credentials are removed, for all authenticators of a route together. Credentials are read under
+/// their exact names, and removed under every spelling that a service could take for one of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
     /// Headers, folded.
-    pub headers: Vec<String>,
+    headers: Vec<String>,
     /// Cookies.
-    pub cookies: Vec<String>,
+    cookies: Vec<String>,
     /// Query parameters, folded.
-    pub query: Vec<String>,
+    query: Vec<String>,
+    /// What stays all the same, by its exact name.
+    kept: Vec<Source>,
 }
 
 /// One value at one source; none if it is there but malformed.
@@ -70,7 +73,7 @@ impl Source {
             Self::Header { name, scheme } => {
                 let values = request.header(name);
                 match scheme {
-                    Some(scheme) => values.filter_map(|value| after_scheme(value, scheme)).collect(),
+                    Some(scheme) => values.flat_map(|value| after_schemes(value, scheme)).collect(),
                     None => values.filter(|value| !value.is_empty()).map(whole).collect(),
                 }
             }
@@ -121,13 +124,43 @@ pub fn find<'a>(
     }
 }
 
+/// The sources that carry the credential which [`find`] found.
+pub fn carriers<'a>(
+    sources: &'a [Source],
+    on_multiple: OnMultiple,
+    request: &Request<'_>,
+) -> impl Iterator<Item = &'a Source> {
+    let most = if on_multiple == OnMultiple::FirstSource { 1 } else { sources.len() };
+    sources.iter().filter(|source| !source.values(request).is_empty()).take(most)
+}
+
 impl Places {
+    /// Whether a header is removed, by its name and the folded form of it.
+    #[must_use]
+    pub fn has_header(&self, name: &str, folded: &str) -> bool {
+        let kept = |source: &Source| matches!(source, Source::Header { name: kept, .. } if kept == name);
+        self.headers.iter().any(|header| header == folded) && !self.kept.iter().any(kept)
+    }
+
+    /// Whether a piece of the query is removed.
+    #[must_use]
+    pub fn has_piece(&self, piece: &query::Piece<'_>) -> bool {
+        let kept = |source: &Source| matches!(source, Source::Query { name } if *piece.name() == *name.as_bytes());
+        let named = |folded: &str| self.query.iter().any(|name| name == folded);
+        !self.query.is_empty() && piece.may_be(named) && !self.kept.iter().any(kept)
+    }
+
+    /// Leaves what is at a source in place.
+    pub fn keep(&mut self, source: &Source) {
+        self.kept.push(source.clone());
+    }
+
     /// Adds a source.
     pub fn insert(&mut self, source: &Source) {
         let (names, name) = match source {
             Source::Header { name, .. } => (&mut self.headers, folded_name(name).into_owned()),
             Source::Cookie { name } => (&mut self.cookies, name.clone()),
-            Source::Query { name } => (&mut self.query, query::folded_name(name.as_bytes())),
+            Source::Query { name } => (&mut self.query, query::folded_name(name)),
         };
         if !names.contains(&name) {
             names.push(name);
@@ -137,8 +170,10 @@ impl Places {
     /// What is left of the request's cookies, or nothing where all of them stay.
     #[must_use]
     pub fn strip_cookies(&self, request: &Request<'_>) -> Option<Vec<u8>> {
-        let unwanted = |crumb: &[u8]| self.cookies.iter().any(|name| crumb_value(crumb, name).is_some());
-        if self.cookies.is_empty() || !crumbs(request).any(unwanted) {
+        let kept = |name: &String| self.kept.contains(&Source::Cookie { name: name.clone() });
+        let names: Vec<&String> = self.cookies.iter().filter(|name| !kept(name)).collect();
+        let unwanted = |crumb: &[u8]| names.iter().any(|name| crumb_value(crumb, name).is_some());
+        if names.is_empty() || !crumbs(request).any(unwanted) {
             return None;
         }
         let mut headers = Vec::new();
@@ -153,6 +188,16 @@ impl Places {
             }
         }
         Some(headers.join(b"; ".as_slice()))
+    }
+}
+
+/// The tokens after an authentication scheme. A host may have joined repeated headers with commas, which no token holds.
+fn after_schemes<'a>(value: &'a [u8], scheme: &str) -> Vec<Presented<'a>> {
+    let joined: Option<Vec<_>> =
+        value.split(|byte| *byte == b',').map(|part| after_scheme(part.trim_ascii(), scheme)).collect();
+    match joined {
+        Some(values) if values.len() > 1 => values,
+        _ => after_scheme(value, scheme).into_iter().collect(),
     }
 }
 
@@ -242,12 +287,14 @@ mod tests {
         for value in ["", "Basic t", "Bearert", "Bearer-x t", "t"] {
             assert_eq!(authorization(value), Ok(None), "{value}");
         }
-        for value in ["Bearer", "Bearer ", "Bearer t ", "Bearer t u", "Bearer t, Bearer t", "Bearer\tt", "Bearer, t"] {
+        for value in ["Bearer", "Bearer ", "Bearer t ", "Bearer t u", "Bearer t, u", "Bearer\tt", "Bearer, t"] {
             assert_eq!(authorization(value), Err(Reason::MalformedCredential), "{value}");
         }
     });
 
     test!(copies_are_one_credential_and_differing_ones_are_ambiguous, {
+        assert_eq!(authorization("Bearer t, bearer t"), token(false));
+        assert_eq!(authorization("Bearer t,Bearer u"), Err(Reason::AmbiguousCredential));
         let header = ("authorization", "Bearer t");
         let reject = |path, headers: &[_]| look(OnMultiple::Reject, path, headers);
         assert_eq!(reject("/", &[("cookie", "a=b; session=\"t\"")]), token(true));

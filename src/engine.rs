@@ -21,17 +21,17 @@
 //! assert!(matches!(decide("/orders/7"), Verdict::Deny(answer) if answer.status == 401));
 //! ```
 
-use std::rc::Rc;
+use std::{collections::HashSet, rc::Rc};
 
 use crate::{
     auth::{
         AuthenticatorId, Identity,
         jwt::VerifiedToken,
-        policy::{Outcome, Policy, Verifier},
+        policy::{Failure, Outcome, Policy, Verifier},
     },
     cache::TokenCache,
     config::gateway::{Gateway, Mode, Route, Unmatched},
-    deny::{Circumstances, Responses},
+    deny::Circumstances,
     forward,
     mapping::{Mapped, expression::Facts},
     request::{Request, folded_name},
@@ -63,6 +63,8 @@ pub struct Decision {
     pub verdict: Verdict,
     /// What to write down about it.
     pub record: Record,
+    /// The route that decided, for [`Engine::trailers`].
+    pub route: Option<RouteId>,
 }
 
 /// What to do with a request.
@@ -147,31 +149,38 @@ impl Engine {
         (decision, steps)
     }
 
-    /// The edits for a request's trailers: no client may forge identity there either.
+    /// The edits for the trailers of a request that this route decided: no client may forge identity there either.
     #[must_use]
-    pub fn trailers(&self, trailers: &[(String, Vec<u8>)]) -> Vec<HeaderEdit> {
-        let mut edits = Vec::new();
-        for (name, _) in trailers {
-            let edit = HeaderEdit::Remove(name.clone());
-            if strip::is_forged(&self.gateway, None, &folded_name(name)) && !edits.contains(&edit) {
-                edits.push(edit);
-            }
-        }
-        edits
+    pub fn trailers(&self, route: Option<RouteId>, trailers: &[(String, Vec<u8>)]) -> Vec<HeaderEdit> {
+        let route = route.and_then(|route| self.gateway.route(route));
+        let mut removed = HashSet::new();
+        let forged = trailers.iter().filter(|(name, _)| strip::is_forged(&self.gateway, route, &folded_name(name)));
+        forged.filter(|(name, _)| removed.insert(name)).map(|(name, _)| HeaderEdit::Remove(name.clone())).collect()
+    }
+
+    /// The answer where the host failed to give or take a request's headers.
+    #[must_use]
+    pub fn host_failure(&self, head: Option<&Head>) -> Answer {
+        let circumstances = head.map(circumstances).unwrap_or_default();
+        Answer::new(Reason::HostFailure.code(), &self.gateway.responses, &circumstances)
     }
 
     fn run(&mut self, head: &Head, now: UnixTime, observe: Observer<'_>) -> Decision {
         let gateway = &self.gateway;
+        let refused = |(reason, allow)| {
+            let circumstances = Circumstances { allow, ..circumstances(head) };
+            deny(gateway, reason, &circumstances, Record::default(), None)
+        };
+        if head.is_too_large() {
+            return refused((Reason::HeadersTooLarge, None));
+        }
         let request = match Request::new(head) {
             Ok(request) => request,
-            Err(reason) => return deny(gateway, reason, &Circumstances::default(), Record::default()),
+            Err(reason) => return refused((reason, None)),
         };
         let target = match locate(gateway, &request, observe) {
             Ok(target) => target,
-            Err((reason, allow)) => {
-                let circumstances = Circumstances { allow, ..circumstances(&request) };
-                return deny(gateway, reason, &circumstances, Record::default());
-            }
+            Err(refusal) => return refused(refusal),
         };
         let mut verifier = Verifier {
             authenticators: &gateway.authenticators,
@@ -179,6 +188,7 @@ impl Engine {
             now,
             csrf_origins: gateway.csrf_origins.as_deref(),
             observer: &mut |id, refused| observe(&mut || Step::Authenticator { name: name_of(gateway, id), refused }),
+            verdicts: Vec::new(),
         };
         let record = Record { route: target.route.map(|route| route.label.clone()), ..Record::default() };
         let (verified, mut record) = match target.policy.map(|policy| policy.evaluate(&request, &mut verifier)) {
@@ -191,7 +201,7 @@ impl Engine {
             Some(Outcome::Refused(failure)) => {
                 let authenticator = gateway.authenticators.get(failure.authenticator.0);
                 let authenticator = authenticator.map(|authenticator| authenticator.name.clone());
-                return refuse(gateway, &request, &target, failure.reason, Record { authenticator, ..record });
+                return refuse(gateway, &request, &target, failure, Record { authenticator, ..record });
             }
         };
         if let Some(caller) = verified.first().map(|verified| &verified.identity) {
@@ -206,18 +216,13 @@ impl Engine {
     }
 }
 
-/// The answer where no decision could be made or carried out, whatever the configuration.
-#[must_use]
-pub fn failure(reason: Reason) -> Answer {
-    Answer::new(reason.code(), &Responses::default(), &Circumstances::default())
-}
-
 /// Told of each step, as a closure, so that a step which nobody wants to see costs nothing.
 type Observer<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Step);
 
 /// What decides about a request.
 struct Target<'a> {
     path: NormalPath,
+    id: Option<RouteId>,
     route: Option<&'a Route>,
     policy: Option<&'a Policy>,
     /// Whose credentials are removed: those of the policy, on a preflight as well.
@@ -240,10 +245,11 @@ fn locate<'a>(
     observe(&mut || Step::Host(host.clone()));
     let leaf = gateway.table.find(&host, &path);
     let selected = select(gateway, leaf, request);
-    let route = match selected {
-        Selected::Route(id) | Selected::Preflight(id) => gateway.route(id),
+    let id = match selected {
+        Selected::Route(id) | Selected::Preflight(id) => Some(id),
         Selected::Unmatched | Selected::NotServed => None,
     };
+    let route = id.and_then(|id| gateway.route(id));
     check_head(gateway, route, request).map_err(refused)?;
     if path.has_encoded_slash() && !route.is_some_and(|route| route.keeps_encoded_slash) {
         return Err(refused(Reason::BadPath));
@@ -277,7 +283,7 @@ fn locate<'a>(
         }
     };
     let readers = policy.or(route_policy);
-    Ok(Target { path, route, policy, readers, maps, mode: mode.unwrap_or(gateway.mode) })
+    Ok(Target { path, id, route, policy, readers, maps, mode: mode.unwrap_or(gateway.mode) })
 }
 
 /// What the table says about a path and a method.
@@ -347,7 +353,7 @@ fn forward(
     let places = target
         .readers
         .filter(|_| target.mode == Mode::Enforce)
-        .map(|policy| policy.places(&gateway.authenticators, &identities));
+        .map(|policy| policy.places(&gateway.authenticators, &identities, request));
     let view = strip::strip(gateway, target.route, places.as_ref(), *request);
     let facts = Facts { request: &view, path: &target.path, identities: &identities };
     let mapped = match target.route.filter(|_| target.maps) {
@@ -355,45 +361,54 @@ fn forward(
         Some(route) => route.mapping.evaluate(&facts),
     };
     match mapped {
-        Ok(mapped) => {
-            Decision { verdict: Verdict::Forward(forward::edits(&view, &target.path, target.route, mapped)), record }
+        Ok(mapped) => Decision {
+            verdict: Verdict::Forward(forward::edits(&view, &target.path, target.route, mapped)),
+            record,
+            route: target.id,
+        },
+        Err(reason) => {
+            let caller = identities.first().map_or(AuthenticatorId(usize::MAX), |identity| identity.authenticator);
+            refuse(gateway, request, target, Failure::of_verified(reason, caller), record)
         }
-        Err(reason) => refuse(gateway, request, target, reason, record),
     }
 }
 
 /// Denies a request, or, in shadow mode, forwards it without any mapped value and with its credentials.
-fn refuse(gateway: &Gateway, request: &Request<'_>, target: &Target<'_>, reason: Reason, record: Record) -> Decision {
-    let record = Record { reason: Some(reason), ..record };
+fn refuse(gateway: &Gateway, request: &Request<'_>, target: &Target<'_>, failure: Failure, record: Record) -> Decision {
+    let reason = failure.reason;
     if target.mode == Mode::Shadow {
         let view = strip::strip(gateway, target.route, None, *request);
         let edits = forward::edits(&view, &target.path, target.route, Mapped::default());
-        return Decision { verdict: Verdict::Forward(edits), record: Record { shadow: true, ..record } };
+        let record = Record { reason: Some(reason), shadow: true, ..record };
+        return Decision { verdict: Verdict::Forward(edits), record, route: target.id };
     }
-    let mut circumstances = circumstances(request);
-    if let Some(policy) = target.policy {
-        circumstances.scopes = &policy.scopes;
-        for id in &policy.readers {
-            let schemes = gateway.authenticators.get(id.0).map(|reader| reader.method.schemes());
-            for scheme in schemes.into_iter().flatten() {
-                if !circumstances.schemes.contains(scheme) {
-                    circumstances.schemes.push(scheme);
-                }
-            }
+    let mut circumstances = circumstances(request.head());
+    circumstances.scopes = &failure.scopes;
+    let readers = target.policy.iter().flat_map(|policy| &policy.readers);
+    for scheme in readers.filter_map(|id| gateway.authenticators.get(id.0)).flat_map(|reader| reader.method.schemes()) {
+        if !circumstances.schemes.contains(scheme) {
+            circumstances.schemes.push(scheme);
         }
     }
-    deny(gateway, reason, &circumstances, record)
+    deny(gateway, reason, &circumstances, record, target.id)
 }
 
-fn deny(gateway: &Gateway, reason: Reason, circumstances: &Circumstances<'_>, record: Record) -> Decision {
+fn deny(
+    gateway: &Gateway,
+    reason: Reason,
+    circumstances: &Circumstances<'_>,
+    record: Record,
+    route: Option<RouteId>,
+) -> Decision {
     Decision {
         verdict: Verdict::Deny(Answer::new(reason.code(), &gateway.responses, circumstances)),
         record: Record { reason: Some(reason), ..record },
+        route,
     }
 }
 
-fn circumstances<'a>(request: &Request<'a>) -> Circumstances<'a> {
-    Circumstances { origin: request.header("origin").next(), grpc: request.is_grpc(), ..Circumstances::default() }
+fn circumstances(head: &Head) -> Circumstances<'_> {
+    Circumstances { origin: head.origin(), grpc: head.is_grpc(), ..Circumstances::default() }
 }
 
 fn name_of(gateway: &Gateway, id: AuthenticatorId) -> String {

@@ -1,5 +1,7 @@
 //! The header edits that turn the request that came into the one that a service receives.
 
+use std::collections::HashSet;
+
 use crate::{
     config::gateway::{CLUSTER_HEADER, Integration, Route},
     mapping::Mapped,
@@ -35,25 +37,25 @@ pub fn edits(view: &ForwardedView<'_>, path: &NormalPath, route: Option<&Route>,
         }
         set.push((CLUSTER_HEADER.to_owned(), integration.cluster.clone().into_bytes()));
     }
-    let mapped_cookie = mapped.headers.iter().any(|(name, _)| name == "cookie");
-    let mut remove_cookies = false;
-    match &view.cookies {
-        Some(cookies) if !cookies.is_empty() && !mapped_cookie => set.push(("cookie".to_owned(), cookies.clone())),
-        Some(_) => remove_cookies = true,
-        None => {}
+    let is_mapped = |name: &str| mapped.headers.iter().any(|(other, _)| other == name);
+    if let Some(cookies) = view.cookies.as_ref().filter(|cookies| !cookies.is_empty() && !is_mapped("cookie")) {
+        set.push(("cookie".to_owned(), cookies.clone()));
     }
+    let new_authority = integration.is_some_and(|(_, integration)| integration.authority.is_some());
     set.extend(mapped.headers);
 
+    let mut removed = HashSet::new();
     let mut edits: Vec<HeaderEdit> = Vec::new();
     let headers = view.request.headers();
     for ((name, _), kept) in headers.iter().zip(&view.kept) {
-        let count = headers.iter().filter(|(other, _)| other == name).count();
-        let is_set = set.iter().any(|(other, _)| other == name);
-        // Not every host replaces all values of a repeated header.
-        let removed = if is_set { count > 1 } else { !kept || (remove_cookies && name == "cookie") };
-        let edit = HeaderEdit::Remove(name.clone());
-        if removed && !edits.contains(&edit) {
-            edits.push(edit);
+        let gone = if set.iter().any(|(other, _)| other == name) {
+            // Not every host replaces all values of a repeated header.
+            headers.iter().filter(|(other, _)| other == name).nth(1).is_some()
+        } else {
+            !kept || (new_authority && name == "host")
+        };
+        if gone && removed.insert(name) {
+            edits.push(HeaderEdit::Remove(name.clone()));
         }
     }
     edits.extend(set.into_iter().map(|(name, value)| HeaderEdit::Set(name, value)));

@@ -3,6 +3,7 @@
 //! It fails closed: what cannot be read, written or understood is answered by the gateway, never forwarded.
 
 mod host;
+mod metrics;
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -13,27 +14,35 @@ use proxy_wasm::{
 
 use crate::{
     config,
-    engine::{Engine, Head, Reason, Verdict},
+    engine::{Engine, Head, Verdict},
+    route::table::RouteId,
 };
-use host::Map;
+use host::{Failure, Map};
+use metrics::Metrics;
 
 mod entry {
     #![allow(unsafe_code, reason = "the macro exports the module's entry point by its name")]
 
     proxy_wasm::main! {{
         super::install_panic_hook();
-        proxy_wasm::set_root_context(|_| Box::new(super::Root { engine: None }));
+        proxy_wasm::set_root_context(|_| Box::new(super::Root { configured: None }));
     }}
 }
 
-/// One plugin of the VM, on one worker: its configuration, shared by its requests.
+/// One plugin of the VM, on one worker.
 struct Root {
-    engine: Option<Rc<RefCell<Engine>>>,
+    configured: Option<Rc<Configured>>,
+}
+
+/// What a plugin's configuration became, shared by its requests.
+struct Configured {
+    engine: RefCell<Engine>,
+    metrics: Metrics,
 }
 
 /// One request.
 struct Request {
-    engine: Option<Rc<RefCell<Engine>>>,
+    configured: Option<Rc<Configured>>,
     state: State,
 }
 
@@ -41,7 +50,7 @@ struct Request {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Undecided,
-    Forwarded,
+    Forwarded(Option<RouteId>),
     Denied,
 }
 
@@ -49,7 +58,7 @@ impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, _: usize) -> bool {
-        let Some(text) = host::plugin_configuration() else {
+        let Ok(text) = host::plugin_configuration() else {
             host::log(LogLevel::Error, "gatepost: the host gave no plugin configuration");
             return false;
         };
@@ -63,7 +72,8 @@ impl RootContext for Root {
                     gateway.authenticators.len()
                 );
                 host::log(LogLevel::Info, &summary);
-                self.engine = Some(Rc::new(RefCell::new(Engine::new(gateway))));
+                let metrics = Metrics::define(&gateway);
+                self.configured = Some(Rc::new(Configured { engine: RefCell::new(Engine::new(gateway)), metrics }));
                 true
             }
             Err(errors) => {
@@ -76,7 +86,7 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, _: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Request { engine: self.engine.clone(), state: State::Undecided }))
+        Some(Box::new(Request { configured: self.configured.clone(), state: State::Undecided }))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -88,15 +98,11 @@ impl Context for Request {}
 
 impl HttpContext for Request {
     fn on_http_request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
-        let decided = match host::headers(Map::RequestHeaders) {
-            // A host that gives fewer headers than it announced may hold back the one that matters.
-            Ok(headers) if headers.len() == count => self.decide(&Head { headers, end_of_stream }),
-            _ => Err(Reason::HostFailure),
+        let head = read(Map::RequestHeaders, count).map(|headers| Head { headers, end_of_stream });
+        self.state = match head {
+            Ok(head) => self.decide(&head).unwrap_or_else(|_| self.fail(Some(&head))),
+            Err(_) => self.fail(None),
         };
-        match decided {
-            Ok(()) => self.state = State::Forwarded,
-            Err(reason) => self.fail(reason),
-        }
         self.action()
     }
 
@@ -104,9 +110,11 @@ impl HttpContext for Request {
         self.action()
     }
 
-    fn on_http_request_trailers(&mut self, _: usize) -> Action {
-        if self.state == State::Forwarded && self.strip_trailers().is_err() {
-            self.fail(Reason::HostFailure);
+    fn on_http_request_trailers(&mut self, count: usize) -> Action {
+        if let State::Forwarded(route) = self.state
+            && self.strip_trailers(route, count).is_err()
+        {
+            self.state = self.fail(None);
         }
         self.action()
     }
@@ -114,44 +122,53 @@ impl HttpContext for Request {
 
 impl Request {
     /// Decides about the request and carries the decision out.
-    fn decide(&mut self, head: &Head) -> Result<(), Reason> {
-        let engine = self.engine.as_ref().ok_or(Reason::HostFailure)?;
+    fn decide(&self, head: &Head) -> Result<State, Failure> {
+        let configured = self.configured.as_ref().ok_or(Failure)?;
         // Callbacks do not nest, so nothing else has borrowed the engine; if a host should nest them, deny.
-        let mut engine = engine.try_borrow_mut().map_err(|_| Reason::HostFailure)?;
-        let now = host::now().map_err(|_| Reason::HostFailure)?;
-        match engine.decide(head, now).verdict {
-            Verdict::Forward(edits) => host::edit(Map::RequestHeaders, &edits).map_err(|_| Reason::HostFailure),
+        let decision = configured.engine.try_borrow_mut().map_err(|_| Failure)?.decide(head, host::now()?);
+        configured.metrics.count(&decision.record);
+        match decision.verdict {
+            Verdict::Forward(edits) => {
+                host::edit(Map::RequestHeaders, &edits)?;
+                Ok(State::Forwarded(decision.route))
+            }
             Verdict::Deny(answer) => {
-                self.state = State::Denied;
-                host::respond(&answer).map_err(|_| Reason::HostFailure)
+                host::respond(&answer)?;
+                Ok(State::Denied)
             }
         }
-        .inspect_err(|_| self.state = State::Denied)
     }
 
-    fn strip_trailers(&self) -> Result<(), host::Failure> {
-        let engine = self.engine.as_ref().ok_or(host::Failure)?;
-        let engine = engine.try_borrow().map_err(|_| host::Failure)?;
-        host::edit(Map::RequestTrailers, &engine.trailers(&host::headers(Map::RequestTrailers)?))
+    fn strip_trailers(&self, route: Option<RouteId>, count: usize) -> Result<(), Failure> {
+        let configured = self.configured.as_ref().ok_or(Failure)?;
+        let engine = configured.engine.try_borrow().map_err(|_| Failure)?;
+        host::edit(Map::RequestTrailers, &engine.trailers(route, &read(Map::RequestTrailers, count)?))
     }
 
     /// Answers a request whose decision could not be made or carried out.
-    fn fail(&mut self, reason: Reason) {
-        self.state = State::Denied;
-        let answer = crate::engine::failure(reason);
-        if host::respond(&answer).is_err() {
+    fn fail(&self, head: Option<&Head>) -> State {
+        host::log(LogLevel::Error, "gatepost: a host call failed, or the plugin is not configured: request denied");
+        let engine = self.configured.as_ref().and_then(|configured| configured.engine.try_borrow().ok());
+        let answered = engine.ok_or(Failure).and_then(|engine| host::respond(&engine.host_failure(head)));
+        if answered.is_err() {
             // Without an answer the stream is reset rather than held for ever.
             host::reset_request();
         }
-        host::log(LogLevel::Error, "gatepost: the host failed to give or take a request's headers");
+        State::Denied
     }
 
     fn action(&self) -> Action {
         match self.state {
-            State::Forwarded => Action::Continue,
+            State::Forwarded(_) => Action::Continue,
             State::Undecided | State::Denied => Action::Pause,
         }
     }
+}
+
+/// All headers of a map. A host that gives fewer than it announced may hold back the one that matters.
+fn read(map: Map, count: usize) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+    let headers = host::headers(map)?;
+    if headers.len() == count { Ok(headers) } else { Err(Failure) }
 }
 
 /// A panic ends the VM; what it says must not hold a request's data.

@@ -35,10 +35,33 @@ pub struct ForwardedView<'a> {
     pub(crate) request: Request<'a>,
     /// Whether each header is forwarded.
     pub(crate) kept: Vec<bool>,
-    /// What is left of the cookies, where some of them were credentials; then `kept` leaves all `cookie` headers out.
+    /// What is left of the cookies, where some of them were credentials; `kept` then leaves all `cookie` headers out.
     pub(crate) cookies: Option<Vec<u8>>,
     /// What is left of the query.
     pub(crate) query: Option<Cow<'a, [u8]>>,
+}
+
+impl Head {
+    /// Whether the request is a gRPC call, which wants its answer as a gRPC status. The rule is Envoy's own, which turns
+    /// the answer into one.
+    #[must_use]
+    pub fn is_grpc(&self) -> bool {
+        let rest = values(self, "content-type").next().and_then(|value| value.strip_prefix(b"application/grpc"));
+        rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
+    }
+
+    /// The `Origin` of the request.
+    #[must_use]
+    pub fn origin(&self) -> Option<&[u8]> {
+        values(self, "origin").next()
+    }
+
+    /// Whether the head is larger than any host carries: work and memory for one request stay bounded.
+    #[must_use]
+    pub fn is_too_large(&self) -> bool {
+        let bytes = self.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()));
+        self.headers.len() > MOST_HEADERS || bytes.fold(0, usize::saturating_add) > MOST_BYTES
+    }
 }
 
 impl<'a> Request<'a> {
@@ -58,10 +81,9 @@ impl<'a> Request<'a> {
             return Err(Reason::MalformedHead);
         }
         let authority = authority.or(host).unwrap_or_default();
-        if !method.iter().all(|byte| is_token(*byte))
-            || method.is_empty()
-            || !authority.iter().all(|byte| is_authority(*byte))
-        {
+        // Some services take `post` for POST; here the methods of routes are compared with case.
+        let is_method = |byte: &u8| is_token(*byte) && !byte.is_ascii_lowercase();
+        if method.is_empty() || !method.iter().all(is_method) {
             return Err(Reason::MalformedHead);
         }
         // RFC 9112 §3.2: no white space, no control characters, no fragment.
@@ -70,14 +92,24 @@ impl<'a> Request<'a> {
         }
         let mut parts = target.splitn(2, |byte| *byte == b'?');
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Reason::MalformedHead);
+        let authority = text(authority)?;
+        if !authority.is_empty() && split_authority(authority).is_none() {
+            return Err(Reason::MalformedHead);
+        }
         Ok(Self {
             method: text(method)?,
             scheme: text(scheme)?,
-            authority: text(authority)?,
+            authority,
             path: parts.next().unwrap_or_default(),
             query: parts.next(),
             head,
         })
+    }
+
+    /// The head.
+    #[must_use]
+    pub fn head(&self) -> &'a Head {
+        self.head
     }
 
     /// All headers, pseudo-headers included.
@@ -94,22 +126,8 @@ impl<'a> Request<'a> {
     /// The host as routes compare it: in lower case, without port and without the dot of the root.
     #[must_use]
     pub fn host(&self) -> String {
-        let host = match self.authority.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-            _ => self.authority,
-        };
-        let host = host.to_ascii_lowercase();
+        let host = split_authority(self.authority).map_or("", |(host, _)| host).to_ascii_lowercase();
         host.strip_suffix('.').map(str::to_owned).unwrap_or(host)
-    }
-
-    /// Whether the request is a gRPC call, which wants its answer as a gRPC status.
-    #[must_use]
-    pub fn is_grpc(&self) -> bool {
-        self.header("content-type").next().is_some_and(|value| {
-            let value = value.to_ascii_lowercase();
-            let rest = value.strip_prefix(b"application/grpc");
-            rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';' | b' ')))
-        })
     }
 
     /// Whether the method may change something (RFC 9110 §9.2.1), or the connection turns into another one.
@@ -130,9 +148,10 @@ impl<'a> Request<'a> {
         if self.method != "OPTIONS" || !no_body {
             return None;
         }
-        only("origin").filter(|origin| !origin.is_empty())?;
-        let method = only("access-control-request-method")?;
-        std::str::from_utf8(method).ok().filter(|method| !method.is_empty())
+        // A host may have joined repeated headers with commas.
+        only("origin").filter(|origin| !origin.is_empty() && !origin.contains(&b',') && !origin.contains(&b' '))?;
+        let method = std::str::from_utf8(only("access-control-request-method")?).ok()?;
+        (!method.is_empty() && method.bytes().all(is_token)).then_some(method)
     }
 
     /// The names that `Connection` nominates, folded (RFC 9110 §7.6.1).
@@ -199,8 +218,27 @@ pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
-fn is_authority(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:[]!$&'()*+;=%".contains(&byte)
+/// The host and the port of an authority; none if servers could read it in more than one way: with a user, an encoding,
+/// a second port or a second dot at the end (RFC 9110 §4.2.3).
+pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
+    let (host, port) = match authority.rfind(':').filter(|colon| authority.rfind(']').is_none_or(|end| end < *colon)) {
+        None => (authority, None),
+        Some(colon) => {
+            let (host, port) = authority.split_at_checked(colon)?;
+            let port = port.strip_prefix(':')?;
+            let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+            (host, Some(port.parse().ok().filter(|_| digits)?))
+        }
+    };
+    let good = match host.strip_prefix('[') {
+        Some(address) => address.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().is_ok(),
+        None => {
+            let name = host.strip_suffix('.').unwrap_or(host);
+            let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+            !name.is_empty() && !name.starts_with('.') && !name.ends_with('.') && name.bytes().all(is_name)
+        }
+    };
+    good.then_some((host, port))
 }
 
 fn values<'a>(head: &'a Head, name: &str) -> impl Iterator<Item = &'a [u8]> {
@@ -219,6 +257,10 @@ fn without_default_port(origin: &str) -> &str {
     let port = if origin.starts_with("https:") { ":443" } else { ":80" };
     origin.strip_suffix(port).unwrap_or(origin)
 }
+
+// Envoy's own limits: 100 headers and 60 KiB unless configured, 8,192 KiB at most.
+const MOST_HEADERS: usize = 1000;
+const MOST_BYTES: usize = 1024 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -245,7 +287,7 @@ mod tests {
     });
 
     test!(hosts_lose_port_and_root_dot, {
-        for (authority, host) in [("a.", "a"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("A:", "a"), ("", "")] {
+        for (authority, host) in [("a.", "a"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("A_b:80", "a_b"), ("", "")] {
             let head = head(&[(":authority", authority)]);
             assert_eq!(Request::new(&head).unwrap().host(), host);
         }
@@ -258,6 +300,17 @@ mod tests {
             [(":authority", "a@b"), ("x", "")],
             [(":authority", "a"), ("host", "b")],
             [(":authority", "a/b"), ("x", "")],
+            [(":authority", "a:80:80"), ("x", "")],
+            [(":authority", "a:"), ("x", "")],
+            [(":authority", "a:x"), ("x", "")],
+            [(":authority", "a:65536"), ("x", "")],
+            [(":authority", "a:+80"), ("x", "")],
+            [(":authority", "a.."), ("x", "")],
+            [(":authority", ".a"), ("x", "")],
+            [(":authority", "%61"), ("x", "")],
+            [(":authority", "[a]"), ("x", "")],
+            [(":authority", "[::1]x"), ("x", "")],
+            [(":method", "post"), ("x", "")],
         ] {
             assert_eq!(Request::new(&head(&headers)).err(), Some(Reason::MalformedHead), "{headers:?}");
         }
@@ -276,6 +329,11 @@ mod tests {
         assert_eq!(method(&preflight, true).as_deref(), Some("PUT"));
         assert_eq!(method(&preflight, false), None);
         assert_eq!(method(&preflight[..2], true), None);
+        let joined = [("origin", "https://a,https://b"), ("access-control-request-method", "PUT")];
+        let twice = [("origin", "https://a"), ("access-control-request-method", "PUT,GET")];
+        for headers in [joined, twice] {
+            assert_eq!(method(&[&preflight[..1], &headers].concat(), true), None);
+        }
         for extra in [("origin", "https://b"), ("content-length", "1"), ("access-control-request-method", "PUT")] {
             let mut headers = preflight.to_vec();
             headers.push(extra);
@@ -299,12 +357,14 @@ mod tests {
     test!(grpc_is_told_by_its_content_type, {
         for (value, grpc) in [
             ("application/grpc", true),
-            ("Application/grpc+proto", true),
+            ("application/grpc+proto", true),
+            ("Application/grpc", false),
+            ("application/grpc;a=b", false),
             ("application/grpc-web", false),
             ("application/json", false),
         ] {
             let head = head(&[("content-type", value)]);
-            assert_eq!(Request::new(&head).unwrap().is_grpc(), grpc);
+            assert_eq!(head.is_grpc(), grpc, "{value}");
         }
     });
 }

@@ -51,19 +51,18 @@ pub fn strip<'a>(
     places: Option<&Places>,
     request: Request<'a>,
 ) -> ForwardedView<'a> {
-    let is_credential = |name: &str| places.is_some_and(|places| places.headers.iter().any(|header| header == name));
-    let kept = request
-        .headers()
-        .iter()
-        .map(|(name, _)| {
-            let name = folded_name(name);
-            !is_forged(gateway, route, &name) && !is_credential(&name)
-        })
-        .collect();
+    let is_kept = |name: &str| {
+        // Whatever is configured, a request keeps its method and path.
+        let folded = folded_name(name);
+        name.starts_with(':')
+            || !(is_forged(gateway, route, &folded) || places.is_some_and(|places| places.has_header(name, &folded)))
+    };
+    let cookies = places.filter(|_| is_kept("cookie")).and_then(|places| places.strip_cookies(&request));
+    let kept = request.headers().iter().map(|(name, _)| is_kept(name) && (cookies.is_none() || name != "cookie"));
     ForwardedView {
         request,
-        kept,
-        cookies: places.and_then(|places| places.strip_cookies(&request)),
+        kept: kept.collect(),
+        cookies,
         query: request.query.map(|query| strip_query(gateway, route, places, query)),
     }
 }
@@ -82,17 +81,12 @@ fn strip_query<'a>(
     places: Option<&Places>,
     query: &'a [u8],
 ) -> Cow<'a, [u8]> {
-    let mapped = route.map(|route| &route.own_query);
-    let credentials = places.map(|places| places.query.as_slice()).unwrap_or_default();
-    let nothing_to_remove =
-        gateway.identity_query.is_empty() && mapped.is_none_or(NameSet::is_empty) && credentials.is_empty();
-    if nothing_to_remove {
-        return Cow::Borrowed(query);
-    }
-    let unwanted = |name: &str| {
-        gateway.identity_query.contains(name)
-            || mapped.is_some_and(|mapped| mapped.contains(name))
-            || credentials.iter().any(|credential| credential == name)
+    let mapped = route.map(|route| &route.own_query).filter(|mapped| !mapped.is_empty());
+    let is_identity =
+        |name: &str| gateway.identity_query.contains(name) || mapped.is_some_and(|mapped| mapped.contains(name));
+    let has_identity = !gateway.identity_query.is_empty() || mapped.is_some();
+    let unwanted = |piece: &query::Piece<'_>| {
+        (has_identity && piece.may_be(is_identity)) || places.is_some_and(|places| places.has_piece(piece))
     };
     query::remove(query, unwanted).map_or(Cow::Borrowed(query), Cow::Owned)
 }

@@ -56,11 +56,7 @@ impl JwtMethod {
     ) -> Result<Rc<VerifiedToken>, TokenError> {
         let skew = self.expectations.clock_skew;
         if let Some(verified) = cache.get(token, now) {
-            let times = verified.times.check(now, skew);
-            if times == Err(TokenError::Expired) {
-                cache.remove(token);
-            }
-            return times.map(|()| verified);
+            return verified.times.check(now, skew).map(|()| verified);
         }
         let verified = Rc::new(self.verify_new(id, authenticator, token, now)?);
         cache.insert(token, Rc::clone(&verified), now);

@@ -24,8 +24,6 @@ pub struct Policy {
     pub optional: bool,
     /// Every authenticator in the rule, each once, in order.
     pub readers: Vec<AuthenticatorId>,
-    /// The scopes of the rule, for the challenge of a caller who lacks one.
-    pub scopes: Vec<String>,
 }
 
 /// A tree of alternatives and conjunctions.
@@ -73,14 +71,18 @@ pub enum Outcome {
 }
 
 /// Why a rule did not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
     /// Why.
     pub reason: Reason,
     /// Whose credential it was.
     pub authenticator: AuthenticatorId,
+    /// The scopes that were asked for, where one of them is missing.
+    pub scopes: Vec<String>,
     /// Whether any credential was presented.
     presented: bool,
+    /// Whether the credential verified, and its identity did not hold what is required.
+    verified: bool,
 }
 
 /// What a policy needs besides the request.
@@ -95,15 +97,17 @@ pub struct Verifier<'a> {
     pub csrf_origins: Option<&'a [String]>,
     /// Told of each authenticator's verdict.
     pub observer: &'a mut dyn FnMut(AuthenticatorId, Option<Reason>),
+    /// What the authenticators that were asked said.
+    pub verdicts: Vec<(AuthenticatorId, Result<Rc<VerifiedToken>, Reason>)>,
 }
 
 impl Policy {
     /// A policy with this rule.
     #[must_use]
     pub fn new(rule: Rule, optional: bool) -> Self {
-        let mut policy = Self { rule: rule.clone(), optional, readers: Vec::new(), scopes: Vec::new() };
-        policy.collect(&rule);
-        policy
+        let mut readers = Vec::new();
+        rule.collect_readers(&mut readers);
+        Self { rule, optional, readers }
     }
 
     /// Decides who makes a request.
@@ -115,40 +119,36 @@ impl Policy {
         }
     }
 
-    /// The places from which credentials are removed: all that an authenticator of the policy reads, but those of one that
-    /// forwards what it has verified.
+    /// The places from which credentials are removed: all that an authenticator of the policy reads, but those that carried
+    /// what a forwarding authenticator verified.
     #[must_use]
-    pub fn places(&self, authenticators: &[Authenticator], verified: &[&Identity]) -> Places {
-        let forwards = |id: AuthenticatorId| verified.iter().any(|identity| identity.authenticator == id);
-        let readers = || self.readers.iter().filter_map(|id| Some((*id, authenticators.get(id.0)?)));
-        let kept: Vec<_> = readers()
-            .filter(|(id, reader)| reader.forward_credential && forwards(*id))
-            .flat_map(|(_, reader)| &reader.sources)
-            .collect();
+    pub fn places(&self, authenticators: &[Authenticator], verified: &[&Identity], request: &Request<'_>) -> Places {
         let mut places = Places::default();
-        for (_, reader) in readers() {
-            for source in reader.sources.iter().filter(|source| !kept.contains(source)) {
-                places.insert(source);
+        for id in &self.readers {
+            let Some(reader) = authenticators.get(id.0) else {
+                continue;
+            };
+            reader.sources.iter().for_each(|source| places.insert(source));
+            if reader.forward_credential && verified.iter().any(|identity| identity.authenticator == *id) {
+                credential::carriers(&reader.sources, reader.on_multiple, request)
+                    .for_each(|source| places.keep(source));
             }
         }
         places
     }
-
-    fn collect(&mut self, rule: &Rule) {
-        for scope in &rule.requirements.scopes {
-            if !self.scopes.contains(scope) {
-                self.scopes.push(scope.clone());
-            }
-        }
-        match &rule.combination {
-            Combination::Use(id) if !self.readers.contains(id) => self.readers.push(*id),
-            Combination::Use(_) => {}
-            Combination::Any(rules) | Combination::All(rules) => rules.iter().for_each(|rule| self.collect(rule)),
-        }
-    }
 }
 
 impl Rule {
+    fn collect_readers(&self, readers: &mut Vec<AuthenticatorId>) {
+        match &self.combination {
+            Combination::Use(id) if !readers.contains(id) => readers.push(*id),
+            Combination::Use(_) => {}
+            Combination::Any(rules) | Combination::All(rules) => {
+                rules.iter().for_each(|rule| rule.collect_readers(readers));
+            }
+        }
+    }
+
     fn evaluate(&self, request: &Request<'_>, verifier: &mut Verifier<'_>) -> Result<Vec<Rc<VerifiedToken>>, Failure> {
         match &self.combination {
             Combination::Use(id) => {
@@ -164,7 +164,7 @@ impl Rule {
                         Err(failure) => failures.push(failure),
                     }
                 }
-                Err(Failure::most_useful(&failures))
+                Err(Failure::most_useful(failures))
             }
             Combination::All(rules) => {
                 let mut all = Vec::new();
@@ -178,7 +178,7 @@ impl Rule {
                 if failures.is_empty() {
                     return self.requirements.check(all);
                 }
-                let mut failure = Failure::most_useful(&failures);
+                let mut failure = Failure::most_useful(failures);
                 failure.presented |= !all.is_empty();
                 Err(failure)
             }
@@ -193,7 +193,9 @@ impl Requirements {
             self.check_identity(&caller.identity).map_err(|reason| Failure {
                 reason,
                 authenticator: caller.identity.authenticator,
+                scopes: self.scopes.clone(),
                 presented: true,
+                verified: true,
             })?;
         }
         Ok(verified)
@@ -217,20 +219,44 @@ impl Requirements {
 }
 
 impl Failure {
+    /// A failure of a request whose caller was verified.
+    #[must_use]
+    pub fn of_verified(reason: Reason, authenticator: AuthenticatorId) -> Self {
+        Self { reason, authenticator, scopes: Vec::new(), presented: true, verified: true }
+    }
+
     /// Of several failures the one that got furthest, the first of equals.
-    fn most_useful(failures: &[Self]) -> Self {
-        let none =
-            Self { reason: Reason::MissingCredential, authenticator: AuthenticatorId(usize::MAX), presented: false };
-        let furthest = failures.iter().copied().rev().max_by_key(|failure| failure.reason.progress());
-        Self { presented: failures.iter().any(|failure| failure.presented), ..furthest.unwrap_or(none) }
+    fn most_useful(failures: Vec<Self>) -> Self {
+        let presented = failures.iter().any(|failure| failure.presented);
+        let furthest = failures.into_iter().rev().max_by_key(|failure| (failure.verified, failure.reason.progress()));
+        let furthest = furthest.unwrap_or(Self {
+            reason: Reason::MissingCredential,
+            authenticator: AuthenticatorId(usize::MAX),
+            scopes: Vec::new(),
+            presented: false,
+            verified: false,
+        });
+        Self { presented, ..furthest }
     }
 }
 
 impl Verifier<'_> {
+    /// What one authenticator says, asked once for a request however often its policy names it.
     fn verify(&mut self, id: AuthenticatorId, request: &Request<'_>) -> Result<Rc<VerifiedToken>, Failure> {
-        let verified = self.authenticate(id, request);
-        (self.observer)(id, verified.as_ref().err().copied());
-        verified.map_err(|reason| Failure { reason, authenticator: id, presented: reason != Reason::MissingCredential })
+        let known = self.verdicts.iter().find(|(known, _)| *known == id).map(|(_, verdict)| verdict.clone());
+        let verdict = known.unwrap_or_else(|| {
+            let verdict = self.authenticate(id, request);
+            (self.observer)(id, verdict.as_ref().err().copied());
+            self.verdicts.push((id, verdict.clone()));
+            verdict
+        });
+        verdict.map_err(|reason| Failure {
+            reason,
+            authenticator: id,
+            scopes: Vec::new(),
+            presented: reason != Reason::MissingCredential,
+            verified: false,
+        })
     }
 
     fn authenticate(&mut self, id: AuthenticatorId, request: &Request<'_>) -> Result<Rc<VerifiedToken>, Reason> {

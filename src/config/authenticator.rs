@@ -9,8 +9,8 @@ use base64::{
 
 use super::{
     Environment,
-    compile::is_header_name,
-    decode::{Errors, index_path, member_path},
+    compile::{FRAMING_HEADERS, is_header_name},
+    decode::{Errors, Member, NonEmpty, index_path, member_path},
     error::ConfigErrorKind,
     policy::compile_claim_tests,
     schema::{AuthenticatorSchema, JwtSchema, OnMultipleSchema, SecretSchema, SourceSchema},
@@ -24,7 +24,6 @@ use crate::{
         jwk::{Jwk, JwkErrorKind, KeySet},
     },
     json::Json,
-    mapping::expression::parse_claim_steps,
 };
 
 /// Compiles one authenticator.
@@ -36,23 +35,23 @@ pub fn compile_authenticator(
     errors: &mut Errors,
 ) -> Option<Authenticator> {
     let AuthenticatorSchema::Jwt(schema) = schema;
-    let sources = compile_sources(schema.from.as_ref().map(|from| from.0.as_slice()), path, errors);
+    let sources = compile_sources(&schema.from, path, errors);
     let method = compile_jwt(schema, path, environment, errors);
     Some(Authenticator {
         name: name.to_owned(),
         sources: sources?,
-        on_multiple: match schema.on_multiple {
+        on_multiple: match schema.on_multiple.get() {
             Some(OnMultipleSchema::FirstSource) => OnMultiple::FirstSource,
             Some(OnMultipleSchema::Reject) | None => OnMultiple::Reject,
         },
-        forward_credential: schema.forward_credential.unwrap_or(false),
+        forward_credential: schema.forward_credential.get().copied().unwrap_or(false),
         method: Method::Jwt(method?),
     })
 }
 
 /// Reads the path of a claim: a dotted name, or `['an exact one']`.
 pub fn compile_claim_path(text: &str, path: &str, errors: &mut Errors) -> Option<ClaimPath> {
-    let steps = if text.starts_with("['") { parse_claim_steps(text) } else { parse_claim_steps(&format!(".{text}")) };
+    let steps = ClaimPath::parse(text);
     if steps.is_none() {
         let form = "the path of a claim: a name, names parted by dots, or ['an exact name']";
         errors.push(path.to_owned(), ConfigErrorKind::Invalid(form));
@@ -62,26 +61,36 @@ pub fn compile_claim_path(text: &str, path: &str, errors: &mut Errors) -> Option
 
 /// Reads strings of which `*` stands for all.
 pub fn compile_accepted(texts: &[String], path: &str, errors: &mut Errors) -> Accepted {
-    if texts.iter().any(String::is_empty) {
-        errors.push(path.to_owned(), ConfigErrorKind::Empty);
+    for (index, _) in texts.iter().enumerate().filter(|(_, text)| text.is_empty()) {
+        errors.push(index_path(path, index), ConfigErrorKind::Empty);
     }
-    if !texts.iter().any(|text| text == "*") {
-        return Accepted::These(texts.to_vec());
+    match star(texts, path, errors) {
+        true => Accepted::Any,
+        false => Accepted::These(texts.to_vec()),
     }
+}
+
+/// Whether a list is the `*` that stands for all.
+fn star(texts: &[String], path: &str, errors: &mut Errors) -> bool {
+    let Some(index) = texts.iter().position(|text| text == "*") else {
+        return false;
+    };
     if texts.len() > 1 {
         let rule = "`*` accepts any, so nothing can stand beside it";
-        errors.push(path.to_owned(), ConfigErrorKind::Contradiction(rule));
+        errors.push(index_path(path, index), ConfigErrorKind::Contradiction(rule));
     }
-    Accepted::Any
+    true
 }
 
 fn compile_jwt(schema: &JwtSchema, path: &str, environment: Environment<'_>, errors: &mut Errors) -> Option<JwtMethod> {
     let place = |name: &str| member_path(path, name);
     let algorithms = compile_algorithms(schema, path, errors);
     let keys = compile_keys(schema, algorithms, path, environment, errors);
+    let issuers = schema.issuer.get().map(|texts| compile_accepted(&texts.0, &place("issuer"), errors));
+    let audiences = schema.audiences.get().map(|texts| compile_accepted(&texts.0, &place("audiences"), errors));
 
     let mut required = Vec::new();
-    match &schema.require {
+    match schema.require.get() {
         None => required.push(ClaimPath::dotted("exp")),
         Some(claims) => {
             for (index, claim) in claims.iter().enumerate() {
@@ -89,48 +98,45 @@ fn compile_jwt(schema: &JwtSchema, path: &str, environment: Environment<'_>, err
             }
         }
     }
-    if schema.max_lifetime.is_some_and(|lifetime| lifetime.is_zero()) {
+    if schema.max_lifetime.get().is_some_and(Duration::is_zero) {
         errors.push(place("max_lifetime"), ConfigErrorKind::Invalid("longer than zero"));
     }
-    let types = match &schema.types {
+    let types = match schema.types.get() {
         None => AcceptedTypes::these(DEFAULT_TYPES),
-        Some(types) => {
-            let texts = types.0.iter().filter(|text| !text.is_empty()).cloned().collect::<Vec<_>>();
-            match compile_accepted(&texts, &place("types"), errors) {
-                Accepted::Any => AcceptedTypes::Any,
-                Accepted::These(_) => AcceptedTypes::these(types.0.iter().map(String::as_str)),
-            }
-        }
+        Some(types) if star(&types.0, &place("types"), errors) => AcceptedTypes::Any,
+        Some(types) => AcceptedTypes::these(types.0.iter().map(String::as_str)),
     };
-    let claim = |name: &str, text: &Option<String>, errors: &mut Errors| {
-        text.as_ref().map(|text| compile_claim_path(text, &place(name), errors))
-    };
-    let roles_claim = claim("roles_claim", &schema.roles_claim, errors);
-    let scopes_claim = claim("scopes_claim", &schema.scopes_claim, errors);
+    let mut claim =
+        |name: &str, text: &Member<String>| text.get().and_then(|text| compile_claim_path(text, &place(name), errors));
+    let roles_claim = claim("roles_claim", &schema.roles_claim);
+    let scopes_claim = claim("scopes_claim", &schema.scopes_claim);
+    let tests = compile_claim_tests(&schema.claims, &place("claims"), errors);
     let expectations = Expectations {
-        issuers: compile_accepted(&schema.issuer.0, &place("issuer"), errors),
-        audiences: compile_accepted(&schema.audiences.0, &place("audiences"), errors),
-        clock_skew: schema.clock_skew.unwrap_or(DEFAULT_CLOCK_SKEW),
+        issuers: issuers?,
+        audiences: audiences?,
+        clock_skew: schema.clock_skew.or_default(DEFAULT_CLOCK_SKEW)?,
         required,
-        max_lifetime: schema.max_lifetime,
+        max_lifetime: schema.max_lifetime.get().copied(),
         types,
-        tests: compile_claim_tests(schema.claims.as_ref(), &place("claims"), errors),
+        tests,
     };
     Some(JwtMethod {
         keys: keys?,
         algorithms: algorithms?,
         expectations,
-        roles_claim: roles_claim.unwrap_or_else(|| Some(ClaimPath::dotted("roles")))?,
+        roles_claim: roles_claim.unwrap_or_else(|| ClaimPath::dotted("roles")),
         scopes_claims: match scopes_claim {
-            Some(claim) => vec![claim?],
+            Some(claim) => vec![claim],
             None => vec![ClaimPath::dotted("scope"), ClaimPath::dotted("scp")],
         },
     })
 }
 
 fn compile_algorithms(schema: &JwtSchema, path: &str, errors: &mut Errors) -> Option<AlgorithmSet> {
-    let Some(names) = &schema.algorithms else {
-        return Some(AlgorithmSet::ALL);
+    let names = match &schema.algorithms {
+        Member::Absent => return Some(AlgorithmSet::ALL),
+        Member::Bad => return None,
+        Member::Good(names) => names,
     };
     let mut set = AlgorithmSet::EMPTY;
     let mut good = true;
@@ -154,32 +160,29 @@ fn compile_keys(
     environment: Environment<'_>,
     errors: &mut Errors,
 ) -> Option<KeySet> {
-    let given = [schema.jwks.is_some(), schema.secret.is_some(), schema.public_key_pem.is_some()];
-    if given.iter().filter(|given| **given).count() > 1 {
+    let given = [!schema.jwks.is_absent(), !schema.secret.is_absent(), !schema.public_key_pem.is_absent()];
+    let count = given.iter().filter(|given| **given).count();
+    if count != 1 {
         let rule = "give exactly one of `jwks`, `secret` and `public_key_pem`";
         errors.push(path.to_owned(), ConfigErrorKind::Contradiction(rule));
-        return None;
     }
-    if schema.secret_base64.is_some() && schema.secret.is_none() {
+    if !schema.secret_base64.is_absent() && schema.secret.is_absent() {
         let rule = "says how `secret` is written, and there is none";
         errors.push(member_path(path, "secret_base64"), ConfigErrorKind::Contradiction(rule));
     }
-    let keys = if let Some(jwks) = &schema.jwks {
-        compile_key_set(&jwks.0.as_ref()?.inline, &member_path(path, "jwks.inline"), errors)?
-    } else if let Some(secret) = &schema.secret {
+    let set = schema.jwks.get().map(|jwks| compile_key_set(&jwks.inline, &member_path(path, "jwks.inline"), errors));
+    let secret = schema.secret.get().map(|secret| {
         let path = member_path(path, "secret");
-        let base64 = schema.secret_base64.unwrap_or(false);
-        let secret = compile_secret(secret.0.as_ref()?, base64, &path, environment, errors)?;
+        let base64 = schema.secret_base64.or_default(false)?;
+        let secret = compile_secret(secret, base64, &path, environment, errors)?;
         check_secret_length(schema, &secret, &path, errors)?;
-        KeySet::single(refused(VerificationKey::hmac(&secret), path, errors)?)
-    } else if let Some(pem) = &schema.public_key_pem {
-        let path = member_path(path, "public_key_pem");
-        KeySet::single(refused(VerificationKey::from_public_key_pem(pem.0.as_ref()?), path, errors)?)
-    } else {
-        let rule = "needs one of `jwks`, `secret` and `public_key_pem`";
-        errors.push(path.to_owned(), ConfigErrorKind::Contradiction(rule));
-        return None;
-    };
+        refused(VerificationKey::hmac(&secret), path, errors).map(KeySet::single)
+    });
+    let pem = schema.public_key_pem.get().map(|pem| {
+        let key = VerificationKey::from_public_key_pem(pem);
+        refused(key, member_path(path, "public_key_pem"), errors).map(KeySet::single)
+    });
+    let keys = set.or(secret).or(pem)??;
     // A public key and HS256, say: no token could ever be good.
     let usable = algorithms.map(|algorithms| keys.algorithms().intersection(algorithms));
     if usable.is_some_and(AlgorithmSet::is_empty) {
@@ -255,7 +258,7 @@ fn compile_secret(
 
 /// Refuses a secret that is shorter than the hash of an algorithm that is asked for (RFC 7518 §3.2).
 fn check_secret_length(schema: &JwtSchema, secret: &[u8], path: &str, errors: &mut Errors) -> Option<()> {
-    let names = schema.algorithms.iter().flat_map(|names| &names.0);
+    let names = schema.algorithms.get().into_iter().flat_map(|names| &names.0);
     for algorithm in names.filter_map(|name| Algorithm::from_name(name)) {
         let least = match algorithm {
             Algorithm::Hs384 => 48,
@@ -285,10 +288,14 @@ fn refused(
     }
 }
 
-fn compile_sources(schema: Option<&[SourceSchema]>, path: &str, errors: &mut Errors) -> Option<Vec<Source>> {
-    let Some(schema) = schema else {
-        let name = "authorization".to_owned();
-        return Some(vec![Source::Header { name, scheme: Some("Bearer".to_owned()) }]);
+fn compile_sources(schema: &Member<NonEmpty<SourceSchema>>, path: &str, errors: &mut Errors) -> Option<Vec<Source>> {
+    let schema = match schema {
+        Member::Absent => {
+            let name = "authorization".to_owned();
+            return Some(vec![Source::Header { name, scheme: Some("Bearer".to_owned()) }]);
+        }
+        Member::Bad => return None,
+        Member::Good(sources) => &sources.0,
     };
     let path = member_path(path, "from");
     let mut sources = Vec::new();
@@ -309,28 +316,35 @@ fn compile_source(schema: &SourceSchema, path: &str, errors: &mut Errors) -> Opt
         None
     };
     let name_form = "a name of letters, digits and the other characters of tokens";
-    if schema.scheme.is_some() && schema.header.is_none() {
+    if !schema.scheme.is_absent() && schema.header.is_absent() {
         return error("scheme", ConfigErrorKind::Contradiction("only a header has a scheme"));
     }
     match (&schema.header, &schema.cookie, &schema.query) {
-        (Some(name), None, None) => {
+        (Member::Good(name), Member::Absent, Member::Absent) => {
             let name = name.to_ascii_lowercase();
             if !is_header_name(&name) {
                 return error("header", ConfigErrorKind::Invalid(name_form));
             }
-            if matches!(name.as_str(), "cookie" | "host" | "content-length" | "transfer-encoding" | "connection") {
+            if name == "cookie" || FRAMING_HEADERS.contains(&name.as_str()) {
                 let rule = "not a header that carries a credential; a cookie is given as `cookie`";
                 return error("header", ConfigErrorKind::Contradiction(rule));
             }
-            if schema.scheme.as_ref().is_some_and(|scheme| !is_header_name(scheme)) {
+            if schema.scheme.get().is_some_and(|scheme| !is_header_name(scheme)) {
                 return error("scheme", ConfigErrorKind::Invalid(name_form));
             }
-            Some(Source::Header { name, scheme: schema.scheme.clone() })
+            Some(Source::Header { name, scheme: schema.scheme.get().cloned() })
         }
-        (None, Some(name), None) if is_header_name(name) => Some(Source::Cookie { name: name.clone() }),
-        (None, Some(_), None) => error("cookie", ConfigErrorKind::Invalid(name_form)),
-        (None, None, Some(name)) if !name.is_empty() => Some(Source::Query { name: name.clone() }),
-        (None, None, Some(_)) => error("query", ConfigErrorKind::Empty),
+        (Member::Absent, Member::Good(name), Member::Absent) if is_header_name(name) => {
+            Some(Source::Cookie { name: name.clone() })
+        }
+        (Member::Absent, Member::Good(_), Member::Absent) => error("cookie", ConfigErrorKind::Invalid(name_form)),
+        (Member::Absent, Member::Absent, Member::Good(name)) if !name.is_empty() => {
+            Some(Source::Query { name: name.clone() })
+        }
+        (Member::Absent, Member::Absent, Member::Good(_)) => error("query", ConfigErrorKind::Empty),
+        (Member::Bad, Member::Absent, Member::Absent)
+        | (Member::Absent, Member::Bad, Member::Absent)
+        | (Member::Absent, Member::Absent, Member::Bad) => None,
         _ => error("", ConfigErrorKind::Contradiction("give exactly one of `header`, `cookie` and `query`")),
     }
 }

@@ -5,21 +5,21 @@ use std::num::NonZeroUsize;
 use super::{
     Environment,
     authenticator::compile_authenticator,
-    decode::{Errors, Items, index_path, member_path},
+    decode::{Errors, Items, Member, index_path, member_path},
     error::ConfigErrorKind,
-    gateway::{CLUSTER_HEADER, Gateway, Integration, Mode, Unmatched},
+    gateway::{Gateway, Integration, Mode, RESERVED_PREFIX, Unmatched},
     policy::Names,
     routes::{Routes, compile_routes},
     schema::{
-        FormatSchema, GatewaySchema, ModeSchema, PathPolicySchema, PreflightSchema, ResponsesSchema, ServerSchema,
-        SwitchSchema, UnmatchedSchema,
+        AuthenticatorSchema, FormatSchema, GatewaySchema, ModeSchema, PathPolicySchema, PreflightSchema,
+        ResponsesSchema, ServerSchema, SwitchSchema, UnmatchedSchema,
     },
 };
 use crate::{
     auth::Authenticator,
     deny::{Format, Responses},
     query,
-    request::{folded_name, is_token},
+    request::{folded_name, is_token, split_authority},
     route::path::{NormalPath, PathPolicy},
     strip::NameSet,
 };
@@ -27,115 +27,104 @@ use crate::{
 /// Compiles a configuration whose members have been read. `None` means that an error was reported.
 pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mut Errors) -> Option<Gateway> {
     let (names, authenticators) = compile_authenticators(schema, environment, errors);
-    let path_policy = match schema.path_policy {
+    let path_policy = match schema.path_policy.get() {
         Some(PathPolicySchema::Normalize) => PathPolicy::Normalize,
         Some(PathPolicySchema::Strict) | None => PathPolicy::Strict,
     };
-    let servers = Servers::compile(schema.servers.as_ref(), errors);
-    let variables = schema.variables.as_ref().map(|variables| &variables.0);
-    let mode = compile_mode(schema.mode, Mode::Enforce);
-    let routes = Routes {
-        names: &names,
-        servers: &servers,
-        variables: variables.map(Vec::as_slice).unwrap_or_default(),
-        path_policy,
-        mode,
+    let servers = Servers::compile(&schema.servers, errors);
+    let variables = schema.variables.get().map(|variables| variables.0.as_slice());
+    let mode = compile_mode(&schema.mode, Mode::Enforce);
+    let variables = variables.unwrap_or_default();
+    let context = Routes { names: &names, servers: &servers, variables, path_policy, mode };
+    let mut compiled = compile_routes(schema, &context, errors);
+    let unmatched = compile_unmatched(schema, &names, errors);
+    let unmatched_class = match &unmatched {
+        None | Some(Unmatched::Reject) => None,
+        Some(Unmatched::Forward) => Some(compiled.classes.of(None, mode)),
+        Some(Unmatched::Authenticate(policy)) => Some(compiled.classes.of(Some(policy), mode)),
     };
-    let compiled = compile_routes(schema, &routes, errors);
-    let unmatched = match schema.unmatched {
-        None | Some(UnmatchedSchema::Reject) => Some(Unmatched::Reject),
-        Some(UnmatchedSchema::Forward) => Some(Unmatched::Forward),
-        Some(UnmatchedSchema::Authenticate) => {
-            let policy = names.default_policy("unmatched", errors);
-            policy.map(Unmatched::Authenticate)
-        }
-    };
-    match &schema.paths {
-        None if matches!(unmatched, Some(Unmatched::Reject)) => {
-            errors.push("paths".to_owned(), ConfigErrorKind::Required);
-        }
-        Some(paths) if paths.0.is_empty() => errors.push("paths".to_owned(), ConfigErrorKind::Empty),
-        _ => {}
-    }
     let mut identity_headers = compiled.identity_headers;
-    let prefix = CLUSTER_HEADER.trim_end_matches("cluster");
-    identity_headers.insert_prefix(prefix.to_owned());
-    for (index, name) in schema.identity_headers.iter().flatten().enumerate() {
+    identity_headers.insert_prefix(RESERVED_PREFIX.to_owned());
+    for (index, name) in schema.identity_headers.get().into_iter().flatten().enumerate() {
         let path = index_path("identity_headers", index);
-        insert_pattern(
-            &mut identity_headers,
-            name,
-            is_header_name,
-            |name| folded_name(name).into_owned(),
-            path,
-            errors,
-        );
+        let fold = |name: &str| folded_name(name).into_owned();
+        insert_pattern(&mut identity_headers, name, is_identity_header, fold, path, errors);
     }
     let mut identity_query = NameSet::default();
-    for (index, name) in schema.identity_query.iter().flatten().enumerate() {
+    for (index, name) in schema.identity_query.get().into_iter().flatten().enumerate() {
         let path = index_path("identity_query", index);
-        insert_pattern(&mut identity_query, name, |_| true, |name| query::folded_name(name.as_bytes()), path, errors);
+        insert_pattern(&mut identity_query, name, |_, _| true, query::folded_name, path, errors);
     }
-    let mut classes = compiled.classes;
-    let unmatched = unmatched?;
-    let unmatched_class = match &unmatched {
-        Unmatched::Reject => None,
-        Unmatched::Forward => Some(classes.of(None, mode)),
-        Unmatched::Authenticate(policy) => Some(classes.of(Some(policy), mode)),
-    };
+    let responses = compile_responses(schema.responses.get(), errors);
+    let csrf_origins = compile_csrf(schema, errors);
+    let override_headers = compile_override_headers(schema, errors);
+    let cached_tokens = compile_cache(schema, errors);
+    // Only now, so that one error hides no other.
     Some(Gateway {
         authenticators: authenticators.into_iter().collect::<Option<_>>()?,
         table: compiled.table,
         routes: compiled.routes.into_iter().collect::<Option<_>>()?,
-        unmatched,
+        unmatched: unmatched?,
         unmatched_class,
-        forward_preflight: schema.cors_preflight != Some(PreflightSchema::Authenticate),
+        forward_preflight: schema.cors_preflight.get() != Some(&PreflightSchema::Authenticate),
         path_policy,
         mode,
-        responses: compile_responses(schema.responses.as_ref(), errors),
-        csrf_origins: compile_csrf(schema, errors),
+        responses,
+        csrf_origins,
         identity_headers,
         identity_query,
-        override_headers: compile_override_headers(schema, errors),
-        cached_tokens: schema.cache.as_ref().and_then(|cache| cache.tokens).unwrap_or(DEFAULT_CACHED_TOKENS),
+        override_headers,
+        cached_tokens: cached_tokens?,
     })
 }
 
 /// What routes can send requests to.
-pub struct Servers {
-    /// None where the configuration has no `servers`: routes then name clusters.
-    by_alias: Option<Vec<(String, Option<Integration>)>>,
+pub enum Servers {
+    /// The configuration has no `servers`: routes name clusters.
+    Clusters,
+    /// By alias; none where the entry has an error.
+    Aliases(Vec<(String, Option<Integration>)>),
+    /// `servers` could not be read, which was reported.
+    Unknown,
 }
 
 impl Servers {
-    fn compile(schema: Option<&Items<ServerSchema>>, errors: &mut Errors) -> Self {
-        let Some(schema) = schema else {
-            return Self { by_alias: None };
+    fn compile(schema: &Member<Items<ServerSchema>>, errors: &mut Errors) -> Self {
+        let servers = match schema {
+            Member::Absent => return Self::Clusters,
+            Member::Bad => return Self::Unknown,
+            Member::Good(servers) => &servers.0,
         };
         let mut by_alias: Vec<(String, Option<Integration>)> = Vec::new();
-        for (index, server) in schema.0.iter().enumerate() {
-            let Some(server) = server else {
+        for (index, server) in servers.iter().enumerate() {
+            let (path, Some(server)) = (index_path("servers", index), server) else {
                 continue;
             };
-            let path = index_path("servers", index);
-            if server.alias.is_empty() {
+            let integration = compile_server(server, &path, errors);
+            let Some(alias) = server.alias.get() else {
+                continue;
+            };
+            if alias.is_empty() {
                 errors.push(member_path(&path, "alias"), ConfigErrorKind::Empty);
             }
-            if by_alias.iter().any(|(alias, _)| *alias == server.alias) {
+            if by_alias.iter().any(|(other, _)| other == alias) {
                 errors.push(member_path(&path, "alias"), ConfigErrorKind::Repeated);
             }
-            by_alias.push((server.alias.clone(), compile_server(server, &path, errors)));
+            by_alias.push((alias.clone(), integration));
         }
-        Self { by_alias: Some(by_alias) }
+        Self::Aliases(by_alias)
     }
 
     /// What a route's `server` names. `Err` where it names nothing; `Ok(None)` where its error was reported already.
     pub fn find(&self, name: &str) -> Result<Option<Integration>, ConfigErrorKind> {
-        match &self.by_alias {
-            None if name.is_empty() => Err(ConfigErrorKind::Empty),
-            None if !is_header_value(name) => Err(ConfigErrorKind::Invalid("the name of a cluster")),
-            None => Ok(Some(Integration { cluster: name.to_owned(), authority: None, base_path: String::new() })),
-            Some(servers) => match servers.iter().find(|(alias, _)| alias == name) {
+        match self {
+            Self::Unknown => Ok(None),
+            Self::Clusters if name.is_empty() => Err(ConfigErrorKind::Empty),
+            Self::Clusters if !is_header_value(name) => Err(ConfigErrorKind::Invalid("the name of a cluster")),
+            Self::Clusters => {
+                Ok(Some(Integration { cluster: name.to_owned(), authority: None, base_path: String::new() }))
+            }
+            Self::Aliases(servers) => match servers.iter().find(|(alias, _)| alias == name) {
                 Some((_, integration)) => Ok(integration.clone()),
                 None => Err(ConfigErrorKind::Dangling { what: "server", name: name.to_owned() }),
             },
@@ -144,8 +133,8 @@ impl Servers {
 }
 
 /// The mode that a schema asks for.
-pub fn compile_mode(schema: Option<ModeSchema>, default: Mode) -> Mode {
-    match schema {
+pub fn compile_mode(schema: &Member<ModeSchema>, default: Mode) -> Mode {
+    match schema.get() {
         Some(ModeSchema::Enforce) => Mode::Enforce,
         Some(ModeSchema::Shadow) => Mode::Shadow,
         None => default,
@@ -157,6 +146,24 @@ pub fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_token)
 }
 
+fn compile_unmatched(schema: &GatewaySchema, names: &Names, errors: &mut Errors) -> Option<Unmatched> {
+    let unmatched = match &schema.unmatched {
+        Member::Bad => None,
+        Member::Absent | Member::Good(UnmatchedSchema::Reject) => Some(Unmatched::Reject),
+        Member::Good(UnmatchedSchema::Forward) => Some(Unmatched::Forward),
+        Member::Good(UnmatchedSchema::Authenticate) => {
+            names.default_policy("unmatched", errors).map(Unmatched::Authenticate)
+        }
+    };
+    if schema.paths.is_absent() && matches!(unmatched, Some(Unmatched::Reject)) {
+        errors.push("paths".to_owned(), ConfigErrorKind::Required);
+    }
+    if schema.paths.get().is_some_and(|paths| paths.0.is_empty()) {
+        errors.push("paths".to_owned(), ConfigErrorKind::Empty);
+    }
+    unmatched
+}
+
 fn compile_authenticators(
     schema: &GatewaySchema,
     environment: Environment<'_>,
@@ -164,67 +171,63 @@ fn compile_authenticators(
 ) -> (Names, Vec<Option<Authenticator>>) {
     let mut names = Vec::new();
     let mut authenticators = Vec::new();
-    for (name, authenticator) in schema.authenticators.iter().flat_map(|named| &named.0) {
+    let mut compile = |name: &str, schema: Option<&AuthenticatorSchema>, path: &str, errors: &mut Errors| {
+        names.push(name.to_owned());
+        authenticators.push(schema.and_then(|schema| compile_authenticator(name, schema, path, environment, errors)));
+    };
+    let named = schema.authenticators.get().map(|named| named.0.as_slice()).unwrap_or_default();
+    for (name, authenticator) in named {
         let path = member_path("authenticators", name);
-        let good = !name.is_empty()
-            && name.len() <= 64
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-        if !good {
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
             let form = "a name of 1 to 64 letters, digits, `-` and `_`";
             errors.push(path.clone(), ConfigErrorKind::Invalid(form));
         }
-        names.push(name.clone());
-        let authenticator = authenticator.as_ref();
-        authenticators
-            .push(authenticator.and_then(|schema| compile_authenticator(name, schema, &path, environment, errors)));
+        compile(name, authenticator.as_ref(), &path, errors);
     }
-    if let Some(authorizer) = &schema.authorizer {
-        if names.iter().any(|name| name == SHORTHAND_NAME) {
+    if !schema.authorizer.is_absent() {
+        if named.iter().any(|(name, _)| name == SHORTHAND_NAME) {
             let rule = "`authenticators` has a `default` already; give one or the other";
             errors.push("authorizer".to_owned(), ConfigErrorKind::Contradiction(rule));
         }
-        names.push(SHORTHAND_NAME.to_owned());
-        let compile = |schema, errors: &mut Errors| {
-            compile_authenticator(SHORTHAND_NAME, schema, "authorizer", environment, errors)
-        };
-        authenticators.push(authorizer.0.as_ref().and_then(|schema| compile(schema, errors)));
+        compile(SHORTHAND_NAME, schema.authorizer.get(), "authorizer", errors);
     }
-    let default = schema.default_auth.as_ref();
-    if let Some(default) = default.filter(|default| !names.contains(default)) {
-        let name = default.clone();
-        errors.push("default_auth".to_owned(), ConfigErrorKind::Dangling { what: "authenticator", name });
+    let names = Names::new(names, &schema.default_auth, matches!(schema.authenticators, Member::Bad));
+    if let Some(default) = schema.default_auth.get()
+        && let Err(Some(kind)) = names.find(default)
+    {
+        errors.push("default_auth".to_owned(), kind);
     }
-    (Names::new(names, default.cloned()), authenticators)
+    (names, authenticators)
 }
 
 fn compile_server(server: &ServerSchema, path: &str, errors: &mut Errors) -> Option<Integration> {
-    let cluster = server.cluster.as_ref().unwrap_or(&server.alias);
-    if !is_header_value(cluster) || cluster.is_empty() {
+    let cluster = if server.cluster.is_absent() { server.alias.get() } else { server.cluster.get() };
+    let bad = cluster.is_some_and(|cluster| cluster.is_empty() || !is_header_value(cluster));
+    if bad {
         errors.push(member_path(path, "cluster"), ConfigErrorKind::Invalid("the name of a cluster"));
-        return None;
     }
-    let integration = Integration { cluster: cluster.clone(), authority: None, base_path: String::new() };
-    let Some(url) = &server.url else {
-        return Some(integration);
-    };
-    match split_url(url) {
-        Some((authority, base_path)) => Some(Integration { authority: Some(authority), base_path, ..integration }),
-        None => {
-            let form = "an http or https URL without user, query and fragment, whose path servers read in one way";
-            errors.push(member_path(path, "url"), ConfigErrorKind::Invalid(form));
-            None
+    let url = match &server.url {
+        Member::Absent => Some((None, String::new())),
+        Member::Bad => None,
+        Member::Good(url) => {
+            let parts = split_url(url);
+            if parts.is_none() {
+                let form = "an http or https URL without user, query and fragment, whose path servers read in one way";
+                errors.push(member_path(path, "url"), ConfigErrorKind::Invalid(form));
+            }
+            parts.map(|(authority, path)| (Some(authority), path))
         }
-    }
+    };
+    let (authority, base_path) = url?;
+    Some(Integration { cluster: cluster.filter(|_| !bad)?.clone(), authority, base_path })
 }
 
 /// The authority and the path of a URL, its trailing slash off.
 fn split_url(url: &str) -> Option<(String, String)> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
     let (authority, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len()))?;
-    let good = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:[]".contains(&byte);
-    if authority.is_empty() || !authority.bytes().all(good) {
-        return None;
-    }
+    split_authority(authority)?;
     if !path.is_empty() {
         let normal = NormalPath::new(path.as_bytes(), PathPolicy::Strict).ok()?;
         if normal.has_encoded_slash() || path.contains('?') {
@@ -237,7 +240,7 @@ fn split_url(url: &str) -> Option<(String, String)> {
 fn insert_pattern(
     set: &mut NameSet,
     pattern: &str,
-    valid: impl Fn(&str) -> bool,
+    valid: impl Fn(&str, bool) -> bool,
     fold: impl Fn(&str) -> String,
     path: String,
     errors: &mut Errors,
@@ -247,7 +250,7 @@ fn insert_pattern(
         None => (pattern, false),
     };
     let folded = fold(name);
-    if folded.is_empty() || name.contains('*') || !valid(name) {
+    if folded.is_empty() || name.contains('*') || !valid(name, prefix) {
         let form = "a name, or the beginning of one and a `*`";
         errors.push(path, ConfigErrorKind::Invalid(form));
     } else if prefix {
@@ -258,7 +261,7 @@ fn insert_pattern(
 }
 
 fn compile_override_headers(schema: &GatewaySchema, errors: &mut Errors) -> NameSet {
-    let allowed = schema.allow_override_headers.iter().flatten();
+    let allowed = schema.allow_override_headers.get().into_iter().flatten();
     let allowed: Vec<String> = allowed.map(|name| name.to_ascii_lowercase()).collect();
     for (index, name) in allowed.iter().enumerate() {
         if !OVERRIDE_HEADERS.contains(&name.as_str()) {
@@ -277,41 +280,54 @@ fn compile_responses(schema: Option<&ResponsesSchema>, errors: &mut Errors) -> R
     let Some(schema) = schema else {
         return Responses::default();
     };
-    let mut text = |name: &str, value: &Option<String>| {
-        if value.as_ref().is_some_and(|value| value.is_empty() || !is_header_value(value)) {
+    let mut text = |name: &str, value: &Member<String>| {
+        if value.get().is_some_and(|value| value.is_empty() || !is_header_value(value)) {
             let form = "printable ASCII that is not empty";
             errors.push(member_path("responses", name), ConfigErrorKind::Invalid(form));
         }
-        value.clone()
+        value.get().cloned()
     };
     let realm = text("realm", &schema.realm);
     let resource_metadata = text("resource_metadata", &schema.resource_metadata);
-    check_origins(schema.cors_origins.as_deref(), "responses.cors_origins", errors);
+    check_origins(schema.cors_origins.get(), "responses.cors_origins", errors);
     Responses {
         realm,
-        format: match schema.format {
+        format: match schema.format.get() {
             Some(FormatSchema::Problem) => Format::Problem,
             Some(FormatSchema::Json) | None => Format::Json,
         },
         resource_metadata,
-        cors_origins: schema.cors_origins.clone().unwrap_or_default(),
+        cors_origins: schema.cors_origins.get().cloned().unwrap_or_default(),
     }
 }
 
 fn compile_csrf(schema: &GatewaySchema, errors: &mut Errors) -> Option<Vec<String>> {
-    check_origins(schema.csrf_origins.as_deref(), "csrf_origins", errors);
-    if schema.csrf == Some(SwitchSchema::Off) {
-        if schema.csrf_origins.is_some() {
+    check_origins(schema.csrf_origins.get(), "csrf_origins", errors);
+    if schema.csrf.get() == Some(&SwitchSchema::Off) {
+        if !schema.csrf_origins.is_absent() {
             let rule = "has no effect with `\"csrf\": \"off\"`; leave out one of them";
             errors.push("csrf_origins".to_owned(), ConfigErrorKind::Contradiction(rule));
         }
         return None;
     }
-    Some(schema.csrf_origins.clone().unwrap_or_default())
+    Some(schema.csrf_origins.get().cloned().unwrap_or_default())
 }
 
-fn check_origins(origins: Option<&[String]>, path: &str, errors: &mut Errors) {
-    for (index, origin) in origins.unwrap_or_default().iter().enumerate() {
+fn compile_cache(schema: &GatewaySchema, errors: &mut Errors) -> Option<NonZeroUsize> {
+    let Some(cache) = schema.cache.get() else {
+        return Some(DEFAULT_CACHED_TOKENS);
+    };
+    let tokens = cache.tokens.or_default(DEFAULT_CACHED_TOKENS)?;
+    if tokens > MOST_CACHED_TOKENS {
+        let form = "at most 1000000: each takes some kilobytes of each worker's memory";
+        errors.push("cache.tokens".to_owned(), ConfigErrorKind::Invalid(form));
+        return None;
+    }
+    Some(tokens)
+}
+
+fn check_origins(origins: Option<&Vec<String>>, path: &str, errors: &mut Errors) {
+    for (index, origin) in origins.into_iter().flatten().enumerate() {
         let good = origin.split_once("://").is_some_and(|(scheme, host)| {
             let host_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._:[]".contains(&byte);
             !scheme.is_empty()
@@ -328,6 +344,13 @@ fn check_origins(origins: Option<&[String]>, path: &str, errors: &mut Errors) {
     }
 }
 
+/// Whether a header, or all that begin with a name, may be taken for identity: none that frames or routes a message.
+fn is_identity_header(name: &str, prefix: bool) -> bool {
+    let folded = folded_name(name);
+    let hits = |header: &&str| if prefix { header.starts_with(&*folded) } else { **header == *folded };
+    is_header_name(name) && !FRAMING_HEADERS.iter().any(|header| hits(&header))
+}
+
 /// Whether a text is printable ASCII, as a header that gatepost writes has to be.
 fn is_header_value(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && text.trim() == text
@@ -335,6 +358,23 @@ fn is_header_value(text: &str) -> bool {
 
 /// The name of the authenticator that `authorizer` declares.
 const SHORTHAND_NAME: &str = "default";
+
+/// Hop-by-hop headers (RFC 9110 §7.6.1), and those that frame or route a message.
+pub const FRAMING_HEADERS: [&str; 11] = [
+    "connection",
+    "content-length",
+    "host",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+const MOST_CACHED_TOKENS: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
 
 const DEFAULT_CACHED_TOKENS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 

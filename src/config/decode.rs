@@ -24,9 +24,14 @@ pub trait Decode: Sized {
 #[derive(Clone, Debug)]
 pub struct Named<T>(pub Vec<(String, Option<T>)>);
 
-/// A value that is there, even if it could not be read.
+/// A member of an object. Whether it is there and whether it is good are two questions: one that is there and bad has
+/// been reported, and must not be reported as missing as well.
 #[derive(Clone, Debug)]
-pub struct Declared<T>(pub Option<T>);
+pub enum Member<T> {
+    Absent,
+    Bad,
+    Good(T),
+}
 
 /// The items of an array; those that could not be read keep their places.
 #[derive(Clone, Debug)]
@@ -109,16 +114,44 @@ impl<'a> Node<'a> {
         Some(())
     }
 
-    pub fn optional<T: Decode>(&self, name: &str, errors: &mut Errors) -> Option<T> {
-        let value = self.json.get(name)?;
-        T::decode(&self.member(name, value), errors)
+    pub fn optional<T: Decode>(&self, name: &str, errors: &mut Errors) -> Member<T> {
+        match self.json.get(name) {
+            None => Member::Absent,
+            Some(value) => T::decode(&self.member(name, value), errors).map_or(Member::Bad, Member::Good),
+        }
     }
 
-    pub fn required<T: Decode>(&self, name: &str, errors: &mut Errors) -> Option<T> {
+    pub fn required<T: Decode>(&self, name: &str, errors: &mut Errors) -> Member<T> {
         if self.json.get(name).is_none() {
             errors.push(member_path(&self.path, name), ConfigErrorKind::Required);
+            return Member::Bad;
         }
         self.optional(name, errors)
+    }
+}
+
+impl<T> Member<T> {
+    pub fn get(&self) -> Option<&T> {
+        match self {
+            Self::Good(value) => Some(value),
+            Self::Absent | Self::Bad => None,
+        }
+    }
+
+    pub fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// The value, if it is good, or one for a member that is absent.
+    pub fn or_default(&self, default: T) -> Option<T>
+    where
+        T: Clone,
+    {
+        match self {
+            Self::Good(value) => Some(value.clone()),
+            Self::Absent => Some(default),
+            Self::Bad => None,
+        }
     }
 }
 
@@ -133,7 +166,7 @@ macro_rules! object {
     ) => {
         $(#[$meta])*
         pub struct $name {
-            $($(#[$field_meta])* pub $field: object!(@type $mode $type),)*
+            $($(#[$field_meta])* pub $field: crate::config::decode::Member<$type>,)*
         }
 
         impl crate::config::decode::Decode for $name {
@@ -142,15 +175,10 @@ macro_rules! object {
                 errors: &mut crate::config::decode::Errors,
             ) -> Option<Self> {
                 node.check_keys(&[$($key),*], &[$($($unsupported),*)?], errors)?;
-                $(let $field = node.$mode::<$type>($key, errors);)*
-                Some(Self { $($field: object!(@value $mode $field),)* })
+                Some(Self { $($field: node.$mode::<$type>($key, errors),)* })
             }
         }
     };
-    (@type required $type:ty) => { $type };
-    (@type optional $type:ty) => { Option<$type> };
-    (@value required $field:ident) => { $field? };
-    (@value optional $field:ident) => { $field };
 }
 
 /// Declares an enum that is read from a text.
@@ -247,12 +275,6 @@ impl<T: Decode> Decode for OneOrMore<T> {
             Json::Array(_) => NonEmpty::decode(node, errors).map(|items| Self(items.0)),
             _ => T::decode(node, errors).map(|item| Self(vec![item])),
         }
-    }
-}
-
-impl<T: Decode> Decode for Declared<T> {
-    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
-        Some(Self(T::decode(node, errors)))
     }
 }
 

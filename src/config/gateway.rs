@@ -112,5 +112,8 @@ impl Gateway {
     }
 }
 
+/// What gatepost's own headers begin with: no client may set one.
+pub const RESERVED_PREFIX: &str = "x-gatepost-";
+
 /// The header that tells the host which cluster a request goes to.
 pub const CLUSTER_HEADER: &str = "x-gatepost-cluster";

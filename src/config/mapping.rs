@@ -1,14 +1,15 @@
 //! Compiling mappings: what may be set, and from what.
 
 use super::{
-    compile::is_header_name,
-    decode::{Errors, member_path},
+    compile::{FRAMING_HEADERS, is_header_name},
+    decode::{Errors, Member, member_path},
     error::ConfigErrorKind,
+    gateway::RESERVED_PREFIX,
     policy::Names,
     schema::{FormOfValueSchema, MappedSchema, MappingSchema, ValueSchema},
 };
 use crate::{
-    auth::{AuthenticatorId, policy::Policy},
+    auth::AuthenticatorId,
     mapping::{
         Entry, Mapping,
         expression::{Expression, Names as ExpressionNames},
@@ -22,33 +23,34 @@ use crate::{
 /// What the expressions of one route can refer to.
 pub struct RouteNames<'a> {
     pub names: &'a Names,
-    /// None where the route is public, or its policy has an error.
-    pub policy: Option<&'a Policy>,
-    pub template: &'a Template,
+    /// The authenticators that the route asks: none on a public one. None where that has an error.
+    pub readers: Option<&'a [AuthenticatorId]>,
+    /// None where it has an error.
+    pub template: Option<&'a Template>,
     /// The route's variables before the global ones.
     pub variables: Vec<&'a (String, Option<String>)>,
 }
 
 /// Compiles a route's mapping.
 pub fn compile_mapping(
-    schema: Option<&MappingSchema>,
+    schema: &Member<MappingSchema>,
     names: &RouteNames<'_>,
     path: &str,
     errors: &mut Errors,
 ) -> Mapping {
     let mut mapping = Mapping::default();
-    let Some(schema) = schema else {
+    let Some(schema) = schema.get() else {
         return mapping;
     };
     let headers_path = member_path(path, "headers");
-    for (name, value) in schema.headers.iter().flat_map(|named| &named.0) {
+    for (name, value) in schema.headers.get().into_iter().flat_map(|named| &named.0) {
         let path = member_path(&headers_path, name);
         check_header_target(name, &mapping.headers, &path, errors);
         let target = name.to_ascii_lowercase();
         mapping.headers.extend(compile_entry(target, value.as_ref(), names, true, &path, errors));
     }
     let query_path = member_path(path, "query");
-    for (name, value) in schema.query.iter().flat_map(|named| &named.0) {
+    for (name, value) in schema.query.get().into_iter().flat_map(|named| &named.0) {
         let path = member_path(&query_path, name);
         check_query_target(name, &mapping.query, &path, errors);
         mapping.query.extend(compile_entry(name.clone(), value.as_ref(), names, false, &path, errors));
@@ -70,24 +72,28 @@ impl ExpressionNames for RouteNames<'_> {
     }
 
     fn path_parameter(&self, name: &str) -> Option<usize> {
-        self.template.parameter(name)
+        self.template.map_or(Some(0), |template| template.parameter(name))
     }
 
     fn authenticator(&self, name: &str) -> Option<AuthenticatorId> {
-        let id = self.names.find(name)?;
-        self.policy.is_none_or(|policy| policy.readers.contains(&id)).then_some(id)
+        match (self.names.find(name), self.readers) {
+            (Ok(id), Some(readers)) => readers.contains(&id).then_some(id),
+            (Ok(id), None) => Some(id),
+            // What follows from an error that was reported is none of its own.
+            (Err(kind), _) => kind.is_none().then_some(AuthenticatorId(0)),
+        }
     }
 }
 
 fn check_header_target(name: &str, others: &[Entry], path: &str, errors: &mut Errors) {
     let folded = folded_name(name);
     let forbidden =
-        FORBIDDEN_HEADERS.contains(&&*folded) || FORBIDDEN_PREFIXES.iter().any(|prefix| folded.starts_with(prefix));
+        FRAMING_HEADERS.contains(&&*folded) || folded.starts_with("x-envoy-") || folded.starts_with(RESERVED_PREFIX);
     let kind = if name.starts_with(':') || forbidden {
         ConfigErrorKind::Contradiction("a header that frames or routes the request cannot be mapped")
     } else if !is_header_name(name) {
         ConfigErrorKind::Invalid("a header name: letters, digits and the other characters of tokens")
-    } else if others.iter().any(|other| folded_name(&other.target) == folded) {
+    } else if others.iter().any(|other| other.target != name && folded_name(&other.target) == folded) {
         ConfigErrorKind::Repeated
     } else {
         return;
@@ -96,11 +102,11 @@ fn check_header_target(name: &str, others: &[Entry], path: &str, errors: &mut Er
 }
 
 fn check_query_target(name: &str, others: &[Entry], path: &str, errors: &mut Errors) {
-    let fold = |name: &str| query::folded_name(name.as_bytes());
+    let fold = |name: &str| query::folded_name(name);
     let folded = fold(name);
     let kind = if folded.is_empty() {
         ConfigErrorKind::Empty
-    } else if others.iter().any(|other| fold(&other.target) == folded) {
+    } else if others.iter().any(|other| other.target != name && fold(&other.target) == folded) {
         ConfigErrorKind::Repeated
     } else {
         return;
@@ -116,45 +122,29 @@ fn compile_entry(
     path: &str,
     errors: &mut Errors,
 ) -> Option<Entry> {
-    let MappedSchema(ValueSchema { value, form, default, required }) = schema?;
-    let required = required.unwrap_or(false);
-    if required && default.is_some() {
+    let MappedSchema { value: ValueSchema { value, form, default, required }, is_long } = schema?;
+    let place = |name: &str| if *is_long { member_path(path, name) } else { path.to_owned() };
+    let required = required.get().copied().unwrap_or(false);
+    if required && !default.is_absent() {
         let rule = "a value with a default is never missing; leave out `required` or `default`";
         errors.push(path.to_owned(), ConfigErrorKind::Contradiction(rule));
     }
-    let expression = match Expression::parse(value, names) {
-        Ok(expression) => expression,
-        Err(error) => {
-            errors.push(path.to_owned(), ConfigErrorKind::Expression(error));
-            return None;
+    let expression = value.get().map(|text| Expression::parse(text, names)).transpose();
+    let expression = expression.unwrap_or_else(|error| {
+        errors.push(place("value"), ConfigErrorKind::Expression(error));
+        None
+    });
+    let constant = expression.as_ref().and_then(Expression::constant);
+    for (name, text) in [("value", constant.as_ref()), ("default", default.get())] {
+        if header && text.is_some_and(|text| !fits_header(text.as_bytes())) {
+            let form = "free of control characters and of white space at its ends";
+            errors.push(place(name), ConfigErrorKind::Invalid(form));
         }
-    };
-    let constants = [expression.constant(), default.clone()];
-    if header && constants.iter().flatten().any(|text| !fits_header(text.as_bytes())) {
-        let form = "free of control characters and of white space at its ends";
-        errors.push(path.to_owned(), ConfigErrorKind::Invalid(form));
     }
-    let form = form.map(|form| match form {
+    let form = form.get().map(|form| match form {
         FormOfValueSchema::Csv => Form::Csv,
         FormOfValueSchema::Json => Form::Json,
         FormOfValueSchema::Base64Url => Form::Base64Url,
     });
-    Some(Entry { target, expression, form, default: default.clone(), required })
+    Some(Entry { target, expression: expression?, form, default: default.get().cloned(), required })
 }
-
-/// Hop-by-hop headers (RFC 9110 §7.6.1), and those that frame or route a message.
-const FORBIDDEN_HEADERS: [&str; 11] = [
-    "connection",
-    "content-length",
-    "host",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-];
-
-const FORBIDDEN_PREFIXES: [&str; 2] = ["x-envoy-", "x-gatepost-"];

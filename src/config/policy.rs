@@ -2,7 +2,7 @@
 
 use super::{
     authenticator::{compile_accepted, compile_claim_path},
-    decode::{Errors, Named, NonEmpty, index_path, member_path},
+    decode::{Errors, Member, Named, NonEmpty, index_path, member_path},
     error::ConfigErrorKind,
     schema::{AuthSchema, ClaimValuesSchema, CombinationSchema, RestrictionsSchema, RuleSchema},
 };
@@ -17,36 +17,44 @@ use crate::{
 /// The authenticators of a configuration, by name.
 pub struct Names {
     names: Vec<String>,
-    default: Option<String>,
+    default: Member<String>,
+    /// Whether names may be missing because `authenticators` could not be read.
+    incomplete: bool,
 }
 
 impl Names {
-    pub fn new(names: Vec<String>, default: Option<String>) -> Self {
-        Self { names, default }
+    pub fn new(names: Vec<String>, default: &Member<String>, incomplete: bool) -> Self {
+        Self { names, default: default.clone(), incomplete }
     }
 
-    pub fn find(&self, name: &str) -> Option<AuthenticatorId> {
-        self.names.iter().position(|other| other == name).map(AuthenticatorId)
+    /// The authenticator with this name, or the error to report, unless it follows from one that was reported.
+    pub fn find(&self, name: &str) -> Result<AuthenticatorId, Option<ConfigErrorKind>> {
+        let found = self.names.iter().position(|other| other == name).map(AuthenticatorId);
+        let dangling = || ConfigErrorKind::Dangling { what: "authenticator", name: name.to_owned() };
+        found.ok_or_else(|| (!self.incomplete).then(dangling))
     }
 
     /// What `auth: true` means.
     pub fn default_policy(&self, path: &str, errors: &mut Errors) -> Option<Policy> {
-        let id = match (&self.default, self.names.as_slice()) {
-            (Some(name), _) => self.find(name)?, // one that is not there has been reported
-            (None, [_]) => AuthenticatorId(0),
-            (None, []) => {
-                let rule = "asks for a credential, and there is no authenticator";
-                errors.push(path.to_owned(), ConfigErrorKind::Contradiction(rule));
-                return None;
-            }
-            (None, _) => {
-                let rule = "there are several authenticators: name one, or set `default_auth`";
-                errors.push(path.to_owned(), ConfigErrorKind::Contradiction(rule));
-                return None;
-            }
+        let rule = match (&self.default, self.names.as_slice()) {
+            // A name that is not there has been reported.
+            (Member::Good(name), _) => Ok(self.find(name).ok()?),
+            (Member::Bad, _) => return None,
+            (Member::Absent, [_]) => Ok(AuthenticatorId(0)),
+            (Member::Absent, _) if self.incomplete => return None,
+            (Member::Absent, []) => Err("asks for a credential, and there is no authenticator"),
+            (Member::Absent, _) => Err("there are several authenticators: name one, or set `default_auth`"),
         };
-        let rule = Rule { combination: Combination::Use(id), requirements: Requirements::default() };
-        Some(Policy::new(rule, false))
+        match rule {
+            Ok(id) => {
+                let rule = Rule { combination: Combination::Use(id), requirements: Requirements::default() };
+                Some(Policy::new(rule, false))
+            }
+            Err(rule) => {
+                errors.push(path.to_owned(), ConfigErrorKind::Contradiction(rule));
+                None
+            }
+        }
     }
 }
 
@@ -56,26 +64,24 @@ pub fn compile_auth(auth: &AuthSchema, names: &Names, path: &str, errors: &mut E
         AuthSchema::Public => Some(None),
         AuthSchema::Default => names.default_policy(path, errors).map(Some),
         AuthSchema::Rule(schema) => {
-            let rule = compile_rule(schema, names, path, errors)?;
-            let optional = schema.restrictions.optional;
-            let restricted = schema.restrictions.roles.is_some() || schema.restrictions.scopes.is_some();
-            if optional && (restricted || demands(&rule)) {
+            if schema.restrictions.optional && demands(schema) {
                 let rule = "a caller without a credential has no roles and no scopes";
                 errors.push(member_path(path, "optional"), ConfigErrorKind::Contradiction(rule));
             }
-            Some(Some(Policy::new(rule, optional)))
+            let rule = compile_rule(schema, names, path, errors)?;
+            Some(Some(Policy::new(rule, schema.restrictions.optional)))
         }
     }
 }
 
 /// Compiles tests of claims.
 pub fn compile_claim_tests(
-    schema: Option<&Named<ClaimValuesSchema>>,
+    schema: &Member<Named<ClaimValuesSchema>>,
     path: &str,
     errors: &mut Errors,
 ) -> Vec<ClaimTest> {
     let mut tests = Vec::new();
-    for (name, values) in schema.iter().flat_map(|named| &named.0) {
+    for (name, values) in schema.get().into_iter().flat_map(|named| &named.0) {
         let claim = compile_claim_path(name, &member_path(path, name), errors);
         if let (Some(claim), Some(values)) = (claim, values) {
             tests.push(ClaimTest { claim, values: values.0.clone() });
@@ -91,46 +97,52 @@ fn compile_rule(schema: &RuleSchema, names: &Names, path: &str, errors: &mut Err
             rules.iter().enumerate().map(|(index, rule)| compile_rule(rule, names, &place(index), errors)).collect();
         compiled.into_iter().collect()
     };
-    let combination = match &schema.combination {
-        CombinationSchema::Use(name) => match names.find(name) {
-            Some(id) => Some(Combination::Use(id)),
-            None => {
-                let kind = ConfigErrorKind::Dangling { what: "authenticator", name: name.clone() };
-                errors.push(path.to_owned(), kind);
+    let combination = match schema.combination.as_ref() {
+        None => None,
+        Some(CombinationSchema::Use(name)) => match names.find(name) {
+            Ok(id) => Some(Combination::Use(id)),
+            Err(kind) => {
+                // A bare name is the rule; in an object it is its `use`.
+                let path = if schema.is_object { member_path(path, "use") } else { path.to_owned() };
+                kind.into_iter().for_each(|kind| errors.push(path.clone(), kind));
                 None
             }
         },
-        CombinationSchema::Any(members) => rules("any", members, errors).map(Combination::Any),
-        CombinationSchema::All(members) => rules("all", members, errors).map(Combination::All),
+        Some(CombinationSchema::Any(members)) => rules("any", members, errors).map(Combination::Any),
+        Some(CombinationSchema::All(members)) => rules("all", members, errors).map(Combination::All),
     };
     let requirements = compile_restrictions(&schema.restrictions, path, errors);
     Some(Rule { combination: combination?, requirements })
 }
 
 fn compile_restrictions(schema: &RestrictionsSchema, path: &str, errors: &mut Errors) -> Requirements {
-    let mut texts = |key: &str, list: &Option<NonEmpty<String>>| -> Vec<String> {
-        let list = list.as_ref().map(|list| list.0.clone()).unwrap_or_default();
-        for (index, _) in list.iter().enumerate().filter(|(_, text)| text.is_empty()) {
-            errors.push(index_path(&member_path(path, key), index), ConfigErrorKind::Empty);
+    let mut texts = |key: &str, list: &Member<NonEmpty<String>>, good: fn(&str) -> bool, form| -> Vec<String> {
+        let list = list.get().map(|list| list.0.clone()).unwrap_or_default();
+        for (index, _) in list.iter().enumerate().filter(|(_, text)| !good(text)) {
+            errors.push(index_path(&member_path(path, key), index), ConfigErrorKind::Invalid(form));
         }
         list
     };
+    // RFC 6749 §3.3: what a scope is made of, so that a claim can hold it and a challenge can name it.
+    let is_scope = |text: &str| {
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+    };
     Requirements {
-        roles: texts("roles", &schema.roles),
-        scopes: texts("scopes", &schema.scopes),
+        roles: texts("roles", &schema.roles, |text| !text.is_empty(), "a role that is not empty"),
+        scopes: texts("scopes", &schema.scopes, is_scope, "one scope: printable ASCII without space, `\"` and `\\`"),
         audiences: schema
             .audiences
-            .as_ref()
+            .get()
             .map(|list| compile_accepted(&list.0, &member_path(path, "audiences"), errors)),
-        claims: compile_claim_tests(schema.claims.as_ref(), &member_path(path, "claims"), errors),
+        claims: compile_claim_tests(&schema.claims, &member_path(path, "claims"), errors),
     }
 }
 
 /// Whether a rule or one in it asks for roles or scopes.
-fn demands(rule: &Rule) -> bool {
-    let here = !rule.requirements.roles.is_empty() || !rule.requirements.scopes.is_empty();
-    here || match &rule.combination {
-        Combination::Use(_) => false,
-        Combination::Any(rules) | Combination::All(rules) => rules.iter().any(demands),
+fn demands(schema: &RuleSchema) -> bool {
+    let here = !schema.restrictions.roles.is_absent() || !schema.restrictions.scopes.is_absent();
+    here || match &schema.combination {
+        Some(CombinationSchema::Any(rules) | CombinationSchema::All(rules)) => rules.iter().any(demands),
+        Some(CombinationSchema::Use(_)) | None => false,
     }
 }

@@ -4,17 +4,17 @@ use std::collections::HashSet;
 
 use super::{
     compile::{Servers, compile_mode},
-    decode::{Errors, index_path, member_path},
+    decode::{Errors, Member, NonEmpty, index_path, member_path},
     error::ConfigErrorKind,
-    gateway::{Mode, Route},
+    gateway::{Integration, Mode, Route},
     mapping::{RouteNames, compile_mapping, is_shared_header},
     policy::{Names, compile_auth},
-    schema::{EncodedSlashSchema, GatewaySchema, PathSchema},
+    schema::{EncodedSlashSchema, GatewaySchema, IntegrationSchema, PathSchema},
 };
 use crate::{
     auth::policy::{Policy, Rule},
     query,
-    request::{folded_name, is_token},
+    request::{folded_name, is_token, split_authority},
     route::{
         path::PathPolicy,
         table::{HostPattern, Methods, Table},
@@ -53,7 +53,7 @@ pub fn compile_routes(schema: &GatewaySchema, context: &Routes<'_>, errors: &mut
         identity_headers: NameSet::default(),
         classes: Classes::default(),
     };
-    for (index, path_schema) in schema.paths.iter().flat_map(|paths| &paths.0).enumerate() {
+    for (index, path_schema) in schema.paths.get().into_iter().flat_map(|paths| &paths.0).enumerate() {
         let path = index_path("paths", index);
         let route =
             path_schema.as_ref().and_then(|schema| compile_route(schema, index, &path, context, &mut compiled, errors));
@@ -87,39 +87,34 @@ fn compile_route(
     errors: &mut Errors,
 ) -> Option<Route> {
     let place = |name: &str| member_path(path, name);
-    let methods = compile_methods(&schema.method.0, &place("method"), errors);
-    let hosts = compile_hosts(schema.hosts.as_ref().map(|hosts| hosts.0.as_slice()), &place("hosts"), errors);
-    let policy = compile_auth(&schema.auth, context.names, &place("auth"), errors);
-    let integration = schema.integration.as_ref().map(|integration| {
-        context.servers.find(&integration.server).unwrap_or_else(|kind| {
-            errors.push(member_path(&place("integration"), "server"), kind);
-            None
-        })
+    let methods = schema.method.get().and_then(|methods| compile_methods(&methods.0, &place("method"), errors));
+    let hosts = compile_hosts(&schema.hosts, &place("hosts"), errors);
+    let policy = schema.auth.get().and_then(|auth| compile_auth(auth, context.names, &place("auth"), errors));
+    let integration = compile_integration(&schema.integration, context.servers, &place("integration"), errors);
+    let template = schema.path.get().map(|text| Template::parse(text, context.path_policy)).transpose();
+    let template = template.unwrap_or_else(|error| {
+        errors.push(place("path"), ConfigErrorKind::Template(error));
+        None
     });
-    let template = match Template::parse(&schema.path, context.path_policy) {
-        Ok(template) => template,
-        Err(error) => {
-            errors.push(place("path"), ConfigErrorKind::Template(error));
-            return None;
-        }
-    };
-    if let (Some(methods), Some(hosts)) = (&methods, &hosts) {
-        let case_insensitive = schema.case_insensitive.unwrap_or(false);
+    if let (Some(methods), Some(hosts), Some(template)) = (&methods, &hosts, &template) {
+        let case_insensitive = schema.case_insensitive.get().copied().unwrap_or(false);
         for host in hosts {
-            if let Err(other) = compiled.table.insert(host, &template, case_insensitive, methods, index) {
+            if let Err(other) = compiled.table.insert(host, template, case_insensitive, methods, index) {
                 errors.push(path.to_owned(), ConfigErrorKind::SameRoute { other });
                 break;
             }
         }
     }
-    let own = schema.variables.iter().flat_map(|variables| &variables.0);
+    let own = schema.variables.get().into_iter().flat_map(|variables| &variables.0);
+    let readers =
+        policy.as_ref().map(|policy| policy.as_ref().map(|policy| policy.readers.as_slice()).unwrap_or_default());
     let names = RouteNames {
         names: context.names,
-        policy: policy.as_ref().and_then(Option::as_ref),
-        template: &template,
+        readers,
+        template: template.as_ref(),
         variables: own.chain(context.variables).collect(),
     };
-    let mapping = compile_mapping(schema.mapping.as_ref(), &names, &place("mapping"), errors);
+    let mapping = compile_mapping(&schema.mapping, &names, &place("mapping"), errors);
     let mut own_headers = NameSet::default();
     for entry in &mapping.headers {
         let name = folded_name(&entry.target).into_owned();
@@ -127,25 +122,43 @@ fn compile_route(
     }
     let mut own_query = NameSet::default();
     for entry in &mapping.query {
-        own_query.insert(query::folded_name(entry.target.as_bytes()));
+        own_query.insert(query::folded_name(&entry.target));
     }
-    let mode = compile_mode(schema.mode, context.mode);
+    let mode = compile_mode(&schema.mode, context.mode);
     let policy = policy?;
     Some(Route {
-        label: format!("{path} {}", schema.path),
+        label: format!("{path} {}", schema.path.get()?),
         class: compiled.classes.of(policy.as_ref(), mode),
         policy,
         mode,
-        keeps_encoded_slash: schema.encoded_slash == Some(EncodedSlashSchema::Keep),
-        integration: match integration {
-            None => None,
-            Some(integration) => Some(integration?),
-        },
+        keeps_encoded_slash: schema.encoded_slash.get() == Some(&EncodedSlashSchema::Keep),
+        integration: integration?,
         mapping,
         own_headers,
         own_query,
-        template,
+        template: template?,
     })
+}
+
+/// `Some(None)` is a route without integration, `None` one with an error.
+fn compile_integration(
+    schema: &Member<IntegrationSchema>,
+    servers: &Servers,
+    path: &str,
+    errors: &mut Errors,
+) -> Option<Option<Integration>> {
+    let integration = match schema {
+        Member::Absent => return Some(None),
+        Member::Bad => return None,
+        Member::Good(integration) => integration,
+    };
+    match servers.find(integration.server.get()?) {
+        Ok(integration) => integration.map(Some),
+        Err(kind) => {
+            errors.push(member_path(path, "server"), kind);
+            None
+        }
+    }
 }
 
 fn compile_methods(methods: &[String], path: &str, errors: &mut Errors) -> Option<Methods> {
@@ -175,9 +188,11 @@ fn compile_methods(methods: &[String], path: &str, errors: &mut Errors) -> Optio
     }
 }
 
-fn compile_hosts(hosts: Option<&[String]>, path: &str, errors: &mut Errors) -> Option<Vec<HostPattern>> {
-    let Some(hosts) = hosts else {
-        return Some(vec![HostPattern::Any]);
+fn compile_hosts(hosts: &Member<NonEmpty<String>>, path: &str, errors: &mut Errors) -> Option<Vec<HostPattern>> {
+    let hosts = match hosts {
+        Member::Absent => return Some(vec![HostPattern::Any]),
+        Member::Bad => return None,
+        Member::Good(hosts) => &hosts.0,
     };
     let mut patterns = Vec::new();
     for (index, host) in hosts.iter().enumerate() {
@@ -199,9 +214,8 @@ fn compile_hosts(hosts: Option<&[String]>, path: &str, errors: &mut Errors) -> O
 fn compile_host(host: &str) -> Option<HostPattern> {
     let host = host.to_ascii_lowercase();
     let good = |name: &str| {
-        let name_good = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
-        let address = name.starts_with('[') && name.ends_with(']');
-        !name.is_empty() && (name_good || address) && !name.starts_with('.') && !name.ends_with('.')
+        let parts = split_authority(name).filter(|(host, port)| port.is_none() && !host.ends_with('.'));
+        parts.is_some()
     };
     match host.strip_prefix("*.") {
         Some(suffix) => good(suffix).then(|| HostPattern::Suffix(format!(".{suffix}"))),

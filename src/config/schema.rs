@@ -3,7 +3,7 @@
 use std::{fmt, num::NonZeroUsize, time::Duration};
 
 use super::{
-    decode::{Declared, Decode, Errors, Items, Named, Node, NonEmpty, OneOrMore, choice, object},
+    decode::{Decode, Errors, Items, Member, Named, Node, NonEmpty, OneOrMore, choice, object},
     error::ConfigErrorKind,
 };
 use crate::json::Json;
@@ -14,7 +14,7 @@ object! {
         /// Who verifies credentials, by name.
         optional "authenticators" authenticators: Named<AuthenticatorSchema>,
         /// Shorthand for one authenticator, named `default`.
-        optional "authorizer" authorizer: Declared<AuthenticatorSchema>,
+        optional "authorizer" authorizer: AuthenticatorSchema,
         /// The authenticator that `auth: true` means; needless where there is one.
         optional "default_auth" default_auth: String,
         /// Values for `$config.NAME`.
@@ -68,13 +68,13 @@ object! {
         /// Algorithms that are accepted; by default all that the keys allow.
         optional "algorithms" algorithms: NonEmpty<String>,
         /// A JWK set.
-        optional "jwks" jwks: Declared<JwksSchema>,
+        optional "jwks" jwks: JwksSchema,
         /// A shared secret for HS256, HS384 and HS512.
-        optional "secret" secret: Declared<SecretSchema>,
+        optional "secret" secret: SecretSchema,
         /// Whether the secret is base64.
         optional "secret_base64" secret_base64: bool,
         /// One public key.
-        optional "public_key_pem" public_key_pem: Declared<String>,
+        optional "public_key_pem" public_key_pem: String,
         /// By how much clocks may differ; 60s by default.
         optional "clock_skew" clock_skew: Duration,
         /// Claims that have to be there; `["exp"]` by default.
@@ -189,8 +189,10 @@ pub enum AuthSchema {
 
 /// A rule: a name, or an object with exactly one of `use`, `any` and `all`.
 pub struct RuleSchema {
-    pub combination: CombinationSchema,
+    /// None where it has an error.
+    pub combination: Option<CombinationSchema>,
     pub restrictions: RestrictionsSchema,
+    pub is_object: bool,
 }
 
 /// How authenticators combine.
@@ -201,12 +203,11 @@ pub enum CombinationSchema {
 }
 
 /// What a rule asks of the identity.
-#[derive(Default)]
 pub struct RestrictionsSchema {
-    pub roles: Option<NonEmpty<String>>,
-    pub scopes: Option<NonEmpty<String>>,
-    pub audiences: Option<NonEmpty<String>>,
-    pub claims: Option<Named<ClaimValuesSchema>>,
+    pub roles: Member<NonEmpty<String>>,
+    pub scopes: Member<NonEmpty<String>>,
+    pub audiences: Member<NonEmpty<String>>,
+    pub claims: Member<Named<ClaimValuesSchema>>,
     pub optional: bool,
 }
 
@@ -238,7 +239,10 @@ object! {
 }
 
 /// A value in its short or long form.
-pub struct MappedSchema(pub ValueSchema);
+pub struct MappedSchema {
+    pub value: ValueSchema,
+    pub is_long: bool,
+}
 
 /// Values that a claim may have, any of which will do.
 pub struct ClaimValuesSchema(pub Vec<Json>);
@@ -269,7 +273,8 @@ pub struct CryptoSchema;
 impl Decode for AuthenticatorSchema {
     fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
         node.object(errors)?;
-        let kind: String = node.required("type", errors)?;
+        let kind: Member<String> = node.required("type", errors);
+        let kind = kind.get()?;
         let path = || super::decode::member_path(&node.path, "type");
         match kind.as_str() {
             "jwt" => JwtSchema::decode(node, errors).map(|jwt| Self::Jwt(Box::new(jwt))),
@@ -305,8 +310,17 @@ impl Decode for RuleSchema {
 impl RuleSchema {
     fn read(node: &Node<'_>, outermost: bool, errors: &mut Errors) -> Option<Self> {
         if let Json::String(name) = node.json {
-            let combination = CombinationSchema::Use(name.clone());
-            return Some(Self { combination, restrictions: RestrictionsSchema::default() });
+            return Some(Self {
+                combination: Some(CombinationSchema::Use(name.clone())),
+                restrictions: RestrictionsSchema {
+                    roles: Member::Absent,
+                    scopes: Member::Absent,
+                    audiences: Member::Absent,
+                    claims: Member::Absent,
+                    optional: false,
+                },
+                is_object: false,
+            });
         }
         if !matches!(node.json, Json::Object(_)) {
             return node.wrong_type("the name of an authenticator, or an object", errors);
@@ -318,18 +332,25 @@ impl RuleSchema {
             scopes: node.optional("scopes", errors),
             audiences: node.optional("audiences", errors),
             claims: node.optional("claims", errors),
-            optional: node.optional("optional", errors).unwrap_or(false),
+            optional: node.optional("optional", errors).get().copied().unwrap_or(false),
         };
-        let given = ["use", "any", "all"].iter().filter(|key| node.json.get(key).is_some()).count();
-        if given != 1 {
-            let rule = "give exactly one of `use`, `any` and `all`";
-            node.error(ConfigErrorKind::Contradiction(rule), errors);
-            return None;
-        }
-        let one = node.optional("use", errors).map(CombinationSchema::Use);
-        let any = node.optional("any", errors).map(|rules: NonEmpty<_>| CombinationSchema::Any(rules.0));
-        let all = node.optional("all", errors).map(|rules: NonEmpty<_>| CombinationSchema::All(rules.0));
-        Some(Self { combination: one.or(any).or(all)?, restrictions })
+        let one: Member<String> = node.optional("use", errors);
+        let any: Member<NonEmpty<Self>> = node.optional("any", errors);
+        let all: Member<NonEmpty<Self>> = node.optional("all", errors);
+        let combination = match (one, any, all) {
+            (Member::Good(name), Member::Absent, Member::Absent) => Some(CombinationSchema::Use(name)),
+            (Member::Absent, Member::Good(rules), Member::Absent) => Some(CombinationSchema::Any(rules.0)),
+            (Member::Absent, Member::Absent, Member::Good(rules)) => Some(CombinationSchema::All(rules.0)),
+            (Member::Bad, Member::Absent, Member::Absent)
+            | (Member::Absent, Member::Bad, Member::Absent)
+            | (Member::Absent, Member::Absent, Member::Bad) => None,
+            _ => {
+                let rule = "give exactly one of `use`, `any` and `all`";
+                node.error(ConfigErrorKind::Contradiction(rule), errors);
+                None
+            }
+        };
+        Some(Self { combination, restrictions, is_object: true })
     }
 }
 
@@ -337,10 +358,12 @@ impl Decode for MappedSchema {
     fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
         match node.json {
             Json::String(value) => {
-                let value = value.clone();
-                Some(Self(ValueSchema { value, form: None, default: None, required: None }))
+                let value = Member::Good(value.clone());
+                let long =
+                    ValueSchema { value, form: Member::Absent, default: Member::Absent, required: Member::Absent };
+                Some(Self { value: long, is_long: false })
             }
-            Json::Object(_) => ValueSchema::decode(node, errors).map(Self),
+            Json::Object(_) => ValueSchema::decode(node, errors).map(|value| Self { value, is_long: true }),
             _ => node.wrong_type("a string, or an object with `value`", errors),
         }
     }
@@ -355,6 +378,7 @@ impl Decode for ClaimValuesSchema {
                 None
             }
             Json::Array(items) if items.iter().all(scalar) => Some(Self(items.clone())),
+            Json::Array(items) if items.contains(&Json::Null) => None, // reported already
             json if scalar(json) => Some(Self(vec![json.clone()])),
             _ => node.wrong_type("a string, number or boolean, or a list of them", errors),
         }
@@ -371,7 +395,7 @@ impl Decode for SecretSchema {
             Json::String(text) => Some(Self::Text(text.clone())),
             Json::Object(_) => {
                 node.check_keys(&["env"], &[], errors)?;
-                node.required("env", errors).map(Self::Environment)
+                node.required("env", errors).get().cloned().map(Self::Environment)
             }
             _ => node.wrong_type("a string, or {\"env\": NAME}", errors),
         }
@@ -385,7 +409,7 @@ impl Decode for JwksSchema {
         if UNSUPPORTED.iter().any(|key| node.json.get(key).is_some()) {
             return None;
         }
-        node.required("inline", errors).map(|inline| Self { inline })
+        node.required("inline", errors).get().cloned().map(|inline| Self { inline })
     }
 }
 

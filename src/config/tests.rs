@@ -94,7 +94,7 @@ test!(what_is_not_understood_is_refused, {
             (r#", "servers": [{"alias": "a", "url": "https://x/a/../b"}]"#, "servers[0].url: must be an http"),
             (
                 r#", "default_auth": "users", "authorizer": {"type": "jwt", "issuer": "*", "audiences": "*"}"#,
-                "authorizer: needs one of",
+                "authorizer: give exactly one of",
             ),
         ],
     );
@@ -112,12 +112,11 @@ test!(authenticators_are_checked, {
             (r#", "algorithms": ["HS256", "hs384"]"#, "authenticators.users.algorithms[1]: must be one of"),
             (r#", "algorithms": ["RS256"]"#, "authenticators.users.algorithms: none of them"),
             (r#", "algorithms": ["HS512"]"#, "authenticators.users.secret: 32 bytes are too few for HS512"),
-            (r#", "public_key_pem": "x""#, "authenticators.users: give exactly one of"),
-            (r#", "clock_skew": 60"#, "authenticators.users.clock_skew: must be a duration"),
+                (r#", "clock_skew": 60"#, "authenticators.users.clock_skew: must be a duration"),
             (r#", "clock_skew": "1d""#, "authenticators.users.clock_skew: must be a duration"),
             (r#", "max_lifetime": "0s""#, "authenticators.users.max_lifetime: must be longer"),
             (r#", "types": []"#, "authenticators.users.types: must not be empty"),
-            (r#", "types": ["*", "JWT"]"#, "authenticators.users.types: `*` accepts any"),
+            (r#", "types": ["*", "JWT"]"#, "authenticators.users.types[0]: `*` accepts any"),
             (r#", "claims": {"a": []}"#, "authenticators.users.claims.a: must not be empty"),
             (r#", "claims": {"a": {}}"#, "authenticators.users.claims.a: must be a string"),
             (r#", "roles_claim": """#, "authenticators.users.roles_claim: must be the path"),
@@ -149,7 +148,7 @@ test!(missing_and_wrong_members_of_authenticators_are_named, {
         ),
         (
             r#"{"type": "jwt", "issuer": ["*", "b"], "audiences": "a", "secret": "0123456789abcdef0123456789abcdef"}"#,
-            "issuer: `*` accepts any",
+            "issuer[0]: `*` accepts any",
         ),
         (r#"{"type": "jwt", "issuer": "a", "audiences": "a", "secret": ""}"#, "secret: must not be empty"),
         (r#"{"type": "jwt", "issuer": "a", "audiences": "a", "secret": "short"}"#, "secret: 40 bits are too few"),
@@ -282,7 +281,7 @@ test!(methods_and_auth_are_checked, {
         (
             "\"auth\": true",
             "\"auth\": {\"use\": \"users\", \"scopes\": [\"\"]}",
-            "paths[0].auth.scopes[0]: must not be",
+            "paths[0].auth.scopes[0]: must be one scope",
         ),
         (
             "\"auth\": true",
@@ -337,6 +336,42 @@ test!(several_authenticators_need_a_default, {
     assert!(errors_of(&text)[0].starts_with("paths[0].auth: there are several"));
     let named = two.replace('¶', ", \"default_auth\": \"default\"").replace(['¤', '§'], "");
     assert_eq!(errors_of(&named), Vec::<String>::new());
+});
+
+test!(one_error_hides_no_other, {
+    let text = r#"{
+        "authorizer": {"type": "jwt", "audiences": ["a", "*"], "secret": "short", "public_key_pem": "x"},
+        "responses": {"realm": ""}, "csrf_origins": ["x"], "allow_override_headers": ["x"], "cache": {"tokens": 2000000},
+        "servers": [{"cluster": "", "url": "x"}],
+        "paths": [{"method": "get", "path": "nope", "hosts": [], "mapping": {"query": {"a": {"value": "$b", "as": "c"}}}},
+                  {"method": "GET", "path": "/x", "auth": {"any": [], "roles": [""]}}]
+    }"#;
+    let errors = errors_of(text);
+    for expected in [
+        "authorizer.issuer: required",
+        "authorizer: give exactly one of",
+        "authorizer.audiences[1]: `*`",
+        "authorizer.secret: 40 bits",
+        "authorizer.public_key_pem: not one PEM",
+        "responses.realm: must be",
+        "csrf_origins[0]: must be",
+        "allow_override_headers[0]: must be",
+        "cache.tokens: must be at most",
+        "servers[0].alias: required",
+        "servers[0].cluster: must be",
+        "servers[0].url: must be",
+        "paths[0].auth: required",
+        "paths[0].method: must be",
+        "paths[0].path: a path begins",
+        "paths[0].hosts: must not be empty",
+        "paths[0].mapping.query.a.value: unknown source",
+        "paths[0].mapping.query.a.as: must be one of",
+        "paths[1].auth.any: must not be empty",
+        "paths[1].auth.roles[0]: must be a role",
+    ] {
+        assert!(errors.iter().any(|error| error.starts_with(expected)), "{expected} is not in {errors:#?}");
+    }
+    assert_eq!(errors.len(), 20, "{errors:#?}");
 });
 
 test!(no_secret_is_in_an_error, {

@@ -164,6 +164,36 @@ impl AcceptedTypes {
 }
 
 impl ClaimPath {
+    /// Reads a path as configurations write it: `name`, `name.name`, `['exact name']`, or several of them. None if it is
+    /// anything else, or a name is empty.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.starts_with("['") { Self::parse_steps(text) } else { Self::parse_steps(&format!(".{text}")) }
+    }
+
+    /// Reads `.dotted.name` and `['exact name']` steps.
+    #[must_use]
+    pub fn parse_steps(text: &str) -> Option<Self> {
+        let mut steps = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            if let Some(quoted) = rest.strip_prefix("['") {
+                let (name, after) = quoted.split_once("']")?;
+                steps.push(ClaimStep::Exact(name.to_owned()));
+                rest = after;
+            } else {
+                let dotted = rest.strip_prefix('.')?;
+                let (name, after) = dotted.split_at_checked(dotted.find("['").unwrap_or(dotted.len()))?;
+                if name.is_empty() {
+                    return None;
+                }
+                steps.push(ClaimStep::Dotted(name.to_owned()));
+                rest = after;
+            }
+        }
+        Some(Self(steps))
+    }
+
     /// The path of one dotted name.
     #[must_use]
     pub fn dotted(name: &str) -> Self {
@@ -220,7 +250,7 @@ impl Times {
         let read = |name| match claims.get(name) {
             None => Ok(None),
             Some(Json::Number(digits)) => match digits.parse::<f64>() {
-                Ok(seconds) if seconds.abs() <= END_OF_9999 => Ok(Some(seconds)),
+                Ok(seconds) if seconds < YEAR_10000 => Ok(Some(seconds)),
                 _ => Err(TokenError::MalformedClaim),
             },
             Some(_) => Err(TokenError::MalformedClaim),
@@ -262,8 +292,8 @@ fn folded_type(media_type: &str) -> String {
     folded.strip_prefix("application/").map(str::to_owned).unwrap_or(folded)
 }
 
-/// 9999-12-31T23:59:59Z
-const END_OF_9999: f64 = 253_402_300_799.0;
+/// 10000-01-01T00:00:00Z
+const YEAR_10000: f64 = 253_402_300_800.0;
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,8 @@ use std::fmt;
 use super::value::{Form, Value};
 use crate::{
     auth::{AuthenticatorId, Identity},
-    jose::claims::{ClaimPath, ClaimStep},
-    request::ForwardedView,
+    jose::claims::ClaimPath,
+    request::{ForwardedView, is_token},
     route::path::NormalPath,
 };
 
@@ -151,14 +151,6 @@ impl Expression {
             .collect()
     }
 
-    /// The sources that the expression reads.
-    pub fn sources(&self) -> impl Iterator<Item = &Source> {
-        self.parts.iter().filter_map(|part| match part {
-            Part::Source(source) => Some(source),
-            Part::Literal(_) => None,
-        })
-    }
-
     /// The value for one request; none if a source is missing or null.
     #[must_use]
     pub fn evaluate(&self, facts: &Facts<'_>, form: Option<Form>) -> Option<Vec<u8>> {
@@ -190,7 +182,7 @@ impl Source {
                 names.authenticator(name).ok_or_else(|| ExpressionError::UnknownAuthenticator(name.to_owned()))?;
             return Ok(Self::AuthenticatorClaims(authenticator, parse_claim_path(path, reference)?));
         }
-        if let Some(name) = named("request.header.") {
+        if let Some(name) = named("request.header.").filter(|name| name.bytes().all(is_token)) {
             return Ok(Self::Header(name.to_ascii_lowercase()));
         }
         if let Some(name) = named("request.query.") {
@@ -290,33 +282,10 @@ fn parse_claim_path(text: &str, reference: &str) -> Result<Option<ClaimPath>, Ex
     if text.is_empty() {
         return Ok(None);
     }
-    parse_claim_steps(text).map(Some).ok_or_else(|| match text.starts_with(['.', '[']) {
+    ClaimPath::parse_steps(text).map(Some).ok_or_else(|| match text.starts_with(['.', '[']) {
         true => ExpressionError::MalformedClaimPath(reference.to_owned()),
         false => ExpressionError::UnknownSource(reference.to_owned()),
     })
-}
-
-/// Reads `.dotted.name` and `['exact name']` steps; none if the text is anything else, or a name is empty.
-pub(crate) fn parse_claim_steps(text: &str) -> Option<ClaimPath> {
-    let mut steps = Vec::new();
-    let mut rest = text;
-    while !rest.is_empty() {
-        if let Some(quoted) = rest.strip_prefix("['") {
-            let (name, after) = quoted.split_once("']")?;
-            steps.push(ClaimStep::Exact(name.to_owned()));
-            rest = after;
-        } else {
-            let dotted = rest.strip_prefix('.')?;
-            let end = dotted.find("['").unwrap_or(dotted.len());
-            let (name, after) = dotted.split_at_checked(end)?;
-            if name.is_empty() {
-                return None;
-            }
-            steps.push(ClaimStep::Dotted(name.to_owned()));
-            rest = after;
-        }
-    }
-    Some(ClaimPath(steps))
 }
 
 /// Where the brace that closes a template stands; one inside a quoted name does not count.
@@ -335,7 +304,7 @@ fn closing_brace(template: &str) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::test;
+    use crate::{jose::claims::ClaimStep, test::test};
 
     struct TestNames;
 
@@ -397,8 +366,17 @@ mod tests {
 
     test!(what_cannot_be_resolved_is_refused, {
         let unknown = |text: &str| Err(ExpressionError::UnknownSource(text.to_owned()));
-        for text in ["request", "request.jwtx", "request.header.", "request.body", "identity.name", "identity", "", "x"]
-        {
+        for text in [
+            "request",
+            "request.jwtx",
+            "request.header.",
+            "request.header.a b",
+            "request.body",
+            "identity.name",
+            "identity",
+            "",
+            "x",
+        ] {
             assert_eq!(parse(&format!("${text}")), unknown(text), "{text}");
         }
         assert_eq!(parse("$config.zone"), Err(ExpressionError::UndefinedVariable("zone".to_owned())));

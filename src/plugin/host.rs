@@ -37,13 +37,12 @@ pub fn log(level: LogLevel, line: &str) {
 }
 
 /// The plugin configuration.
-pub fn plugin_configuration() -> Option<Vec<u8>> {
+pub fn plugin_configuration() -> Result<Vec<u8>, Failure> {
     const PLUGIN_CONFIGURATION: u32 = 7;
     received(|data, size| {
         // SAFETY: `received` gives valid addresses.
         unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size) }
     })
-    .ok()
 }
 
 /// All headers of a map, in one crossing.
@@ -89,6 +88,21 @@ pub fn respond(answer: &Answer) -> Result<(), Failure> {
     })
 }
 
+/// Defines a counter.
+pub fn define_counter(name: &str) -> Result<u32, Failure> {
+    const COUNTER: u32 = 0;
+    let mut metric = 0;
+    // SAFETY: the host reads `name.len()` bytes and writes one u32 to the address of one.
+    check(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut metric) })?;
+    Ok(metric)
+}
+
+/// Adds one to a counter. An increment that the host does not take is lost.
+pub fn increment(counter: u32) {
+    // SAFETY: no address is passed.
+    let _ = unsafe { proxy_increment_metric(counter, 1) };
+}
+
 /// Resets the request's stream.
 pub fn reset_request() {
     const HTTP_REQUEST: u32 = 0;
@@ -106,8 +120,8 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
     let mut data = null_mut();
     let mut size = 0;
     check(call(&raw mut data, &raw mut size))?;
-    if data.is_null() || size == 0 {
-        return Ok(Vec::new());
+    if data.is_null() {
+        return if size == 0 { Ok(Vec::new()) } else { Err(Failure) };
     }
     // SAFETY: the host got the memory from `proxy_on_memory_allocate`, which makes a `Vec` of this capacity and leaks it
     // to the host; it gives it back here, written to its whole size.
@@ -169,6 +183,8 @@ unsafe extern "C" {
         value: *const u8,
         value_size: usize,
     ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
+    fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,

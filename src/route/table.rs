@@ -83,7 +83,7 @@ impl Table {
     /// The most specific path that matches, on the most specific host that has one.
     #[must_use]
     pub fn find(&self, host: &str, path: &NormalPath) -> Option<&Leaf> {
-        self.hosts(host).find_map(|node| node.find(path.segments()))
+        self.search(host, path.segments(), Comparison::Exact).first().copied()
     }
 
     /// The paths that would be the most specific ones for a server that ignores ASCII case and one trailing slash.
@@ -93,8 +93,12 @@ impl Table {
             [segments @ .., last] if last.decoded.is_empty() => segments,
             segments => segments,
         };
+        self.search(host, segments, Comparison::Lenient)
+    }
+
+    fn search(&self, host: &str, segments: &[Segment], comparison: Comparison) -> Vec<&Leaf> {
         for node in self.hosts(host) {
-            let mut search = Search::default();
+            let mut search = Search { comparison, trail: Vec::new(), best: Vec::new(), found: Vec::new() };
             node.search(segments, &mut search);
             if !search.found.is_empty() {
                 return search.found;
@@ -138,36 +142,26 @@ impl Leaf {
     /// The route that serves a method: the one that names it, `GET` for `HEAD`, then `ANY`.
     #[must_use]
     pub fn route(&self, method: &str) -> Option<RouteId> {
-        let named = |method: &str| {
-            let mut routes = self.exact.iter();
-            routes.find(|(name, _)| name == method).map(|(_, route)| *route)
-        };
-        let head = || if method == "HEAD" { named("GET") } else { None };
+        let head = || if method == "HEAD" { self.explicit_route("GET") } else { None };
         let any = || self.any.filter(|_| !matches!(method, "CONNECT" | "TRACE"));
-        named(method).or_else(head).or_else(any)
+        self.explicit_route(method).or_else(head).or_else(any)
     }
 
     /// The route that names a method itself.
     #[must_use]
     pub fn explicit_route(&self, method: &str) -> Option<RouteId> {
-        let mut routes = self.exact.iter();
-        routes.find(|(name, _)| name == method).map(|(_, route)| *route)
-    }
-
-    /// All routes of the path.
-    pub fn routes(&self) -> impl Iterator<Item = RouteId> {
-        self.exact.iter().map(|(_, route)| *route).chain(self.any)
+        self.exact.iter().find(|(name, _)| name == method).map(|(_, route)| *route)
     }
 
     /// The value of `Allow` (RFC 9110 §10.2.1).
     #[must_use]
     pub fn allow(&self) -> String {
-        if self.any.is_some() {
-            return "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT".to_owned();
-        }
         let mut methods: Vec<&str> = self.exact.iter().map(|(method, _)| method.as_str()).collect();
         if methods.contains(&"GET") {
             methods.push("HEAD");
+        }
+        if self.any.is_some() {
+            methods.extend(["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]);
         }
         methods.sort_unstable();
         methods.dedup();
@@ -215,55 +209,56 @@ impl Node {
         leaf.get_or_insert_default()
     }
 
-    fn find(&self, segments: &[Segment]) -> Option<&Leaf> {
-        let Some((segment, rest)) = segments.split_first() else {
-            return self.leaf.as_ref().or(self.open.as_ref());
-        };
-        let text = segment.decoded.as_str();
-        let literal = self.literals.get(text).and_then(|node| node.find(rest));
-        let insensitive = || {
-            if self.insensitive.is_empty() {
-                return None;
-            }
-            self.insensitive.get(&text.to_ascii_lowercase())?.find(rest)
-        };
-        let parameter = || {
-            let node = self.parameter.as_ref().filter(|_| !text.is_empty())?;
-            node.find(rest)
-        };
-        literal.or_else(insensitive).or_else(parameter).or(self.open.as_ref())
-    }
-
     fn search<'a>(&'a self, segments: &[Segment], search: &mut Search<'a>) {
-        let Some((segment, rest)) = segments.split_first() else {
-            let with_slash = [self.literals.get(""), self.insensitive.get("")];
-            let with_slash = with_slash.into_iter().flatten().filter_map(|node| node.leaf.as_ref());
-            for leaf in self.leaf.iter().chain(with_slash) {
+        if let Some((segment, rest)) = segments.split_first() {
+            for node in self.literal_children(&segment.decoded, search.comparison) {
+                search.descend(LITERAL, node, rest);
+            }
+            if let Some(node) = self.parameter.as_ref().filter(|_| !segment.decoded.is_empty()) {
+                search.descend(PARAMETER, node, rest);
+            }
+        } else {
+            if let Some(leaf) = &self.leaf {
                 search.offer(LITERAL, leaf);
             }
-            if let Some(leaf) = &self.open {
-                search.offer(OPEN, leaf);
+            if search.comparison == Comparison::Lenient {
+                let with_slash = [self.literals.get(""), self.insensitive.get("")];
+                for leaf in with_slash.into_iter().flatten().filter_map(|node| node.leaf.as_ref()) {
+                    search.offer(LITERAL, leaf);
+                }
             }
-            return;
-        };
-        let folded = segment.decoded.to_ascii_lowercase();
-        let spellings = self.spellings.get(&folded).into_iter().flatten();
-        let literals = spellings.filter_map(|text| self.literals.get(text));
-        for node in literals.chain(self.insensitive.get(&folded)) {
-            search.descend(LITERAL, node, rest);
-        }
-        if let Some(node) = self.parameter.as_ref().filter(|_| !folded.is_empty()) {
-            search.descend(PARAMETER, node, rest);
         }
         if let Some(leaf) = &self.open {
             search.offer(OPEN, leaf);
         }
     }
+
+    /// The literals that a segment matches; one that is spelled as the segment goes first.
+    fn literal_children(&self, text: &str, comparison: Comparison) -> impl Iterator<Item = &Self> {
+        let exact = self.literals.get(text);
+        let folds = !self.insensitive.is_empty() || comparison == Comparison::Lenient;
+        let folded = folds.then(|| text.to_ascii_lowercase());
+        let insensitive = folded.as_ref().and_then(|folded| self.insensitive.get(folded));
+        let spellings = folded.filter(|_| comparison == Comparison::Lenient);
+        let spellings = spellings.and_then(|folded| self.spellings.get(&folded)).into_iter().flatten();
+        let others =
+            spellings.filter(move |spelling| *spelling != text).filter_map(|spelling| self.literals.get(spelling));
+        exact.into_iter().chain(insensitive).chain(others)
+    }
+}
+
+/// How literals and ends of paths are compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    /// As the contract says.
+    Exact,
+    /// As a server does that ignores ASCII case and one trailing slash.
+    Lenient,
 }
 
 /// A search for the most specific leaves, ties included.
-#[derive(Default)]
 struct Search<'a> {
+    comparison: Comparison,
     /// How the segments so far were matched.
     trail: Vec<u8>,
     best: Vec<u8>,
@@ -387,6 +382,18 @@ mod tests {
         assert_eq!(find("example.com", "/x"), Some(1));
         assert_eq!(find(".example.com", "/x"), Some(1));
         assert_eq!(find("org", "/x"), Some(3));
+    });
+
+    test!(a_case_insensitive_literal_ranks_as_a_literal, {
+        let mut table = table(&[("GET", "/API/{.+}"), ("GET", "/api/{x}")]);
+        let template = Template::parse("/Api/Admin", PathPolicy::Strict).unwrap();
+        table.insert(&HostPattern::Any, &template, true, &Methods::Any, 2).unwrap();
+        for text in ["/API/admin", "/api/ADMIN", "/Api/Admin"] {
+            assert_eq!(find(&table, "GET", text), Some(2), "{text}");
+        }
+        assert_eq!(find(&table, "GET", "/API/x"), Some(0));
+        assert_eq!(find(&table, "GET", "/api/x"), Some(1));
+        assert_eq!(find(&table, "GET", "/Api/x"), None);
     });
 
     test!(lookalikes_ignore_case_and_a_trailing_slash, {
