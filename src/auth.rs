@@ -4,8 +4,9 @@ pub mod jwt;
 pub mod policy;
 
 use crate::{
-    credential::{OnMultiple, Source},
+    credential::{self, OnMultiple, Source},
     json::Json,
+    request::Request,
 };
 
 /// An authenticator's place among a gateway's.
@@ -56,6 +57,14 @@ pub struct Identity {
     pub scopes: Vec<String>,
     /// All claims.
     pub claims: Json,
+}
+
+impl Authenticator {
+    /// The sources that carry its credential in this request.
+    #[must_use]
+    pub fn carriers(&self, request: &Request<'_>) -> Vec<&Source> {
+        credential::carriers(&self.sources, self.on_multiple, request)
+    }
 }
 
 impl Method {

@@ -67,6 +67,14 @@ pub struct Places {
 type Presented<'a> = Option<Cow<'a, str>>;
 
 impl Source {
+    /// Whether two sources read one place, whatever scheme they expect there.
+    fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Header { name, .. }, Self::Header { name: other, .. }) => name == other,
+            _ => self == other,
+        }
+    }
+
     /// Every value that the request presents here. Empty ones are none.
     fn values<'a>(&self, request: &Request<'a>) -> Vec<Presented<'a>> {
         match self {
@@ -125,13 +133,10 @@ pub fn find<'a>(
 }
 
 /// The sources that carry the credential which [`find`] found.
-pub fn carriers<'a>(
-    sources: &'a [Source],
-    on_multiple: OnMultiple,
-    request: &Request<'_>,
-) -> impl Iterator<Item = &'a Source> {
+#[must_use]
+pub fn carriers<'a>(sources: &'a [Source], on_multiple: OnMultiple, request: &Request<'_>) -> Vec<&'a Source> {
     let most = if on_multiple == OnMultiple::FirstSource { 1 } else { sources.len() };
-    sources.iter().filter(|source| !source.values(request).is_empty()).take(most)
+    sources.iter().filter(|source| !source.values(request).is_empty()).take(most).collect()
 }
 
 impl Places {
@@ -153,6 +158,11 @@ impl Places {
     /// Leaves what is at a source in place.
     pub fn keep(&mut self, source: &Source) {
         self.kept.push(source.clone());
+    }
+
+    /// Removes what is at a source after all.
+    pub fn give_up(&mut self, source: &Source) {
+        self.kept.retain(|kept| !kept.is_same_place(source));
     }
 
     /// Adds a source.
@@ -191,13 +201,17 @@ impl Places {
     }
 }
 
-/// The tokens after an authentication scheme. A host may have joined repeated headers with commas, which no token holds.
+/// The tokens after an authentication scheme. Envoy joins repeated headers that it knows with commas, which no token
+/// holds: where every part begins with a scheme, each is a header of its own.
 fn after_schemes<'a>(value: &'a [u8], scheme: &str) -> Vec<Presented<'a>> {
-    let joined: Option<Vec<_>> =
-        value.split(|byte| *byte == b',').map(|part| after_scheme(part.trim_ascii(), scheme)).collect();
-    match joined {
-        Some(values) if values.len() > 1 => values,
-        _ => after_scheme(value, scheme).into_iter().collect(),
+    let parts = || value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    match after_scheme(value, scheme) {
+        Some(whole) => {
+            let joined: Option<Vec<_>> = parts().map(|part| after_scheme(part, scheme)).collect();
+            joined.filter(|values| values.len() > 1).unwrap_or_else(|| vec![whole])
+        }
+        // Not at the start of the value, so it is not read; but it is there, and an optional route must not overlook it.
+        None => parts().skip(1).filter_map(|part| after_scheme(part, scheme)).map(|_| None).take(1).collect(),
     }
 }
 
@@ -284,6 +298,8 @@ mod tests {
         for value in ["Bearer t", "bearer t", "BEARER    t"] {
             assert_eq!(authorization(value), token(false), "{value}");
         }
+        assert_eq!(authorization("Basic dTpw, Bearer t"), Err(Reason::MalformedCredential));
+        assert_eq!(authorization("Bearer t, Basic dTpw"), Err(Reason::MalformedCredential));
         for value in ["", "Basic t", "Bearert", "Bearer-x t", "t"] {
             assert_eq!(authorization(value), Ok(None), "{value}");
         }

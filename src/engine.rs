@@ -254,12 +254,7 @@ fn locate<'a>(
     if path.has_encoded_slash() && !route.is_some_and(|route| route.keeps_encoded_slash) {
         return Err(refused(Reason::BadPath));
     }
-    let class = selected.class(gateway);
-    let lookalikes = gateway.table.find_lookalikes(&host, &path);
-    let is_itself = |other: &&Leaf| leaf.is_some_and(|leaf| std::ptr::eq(leaf, *other));
-    if !lookalikes.iter().any(is_itself)
-        && lookalikes.iter().any(|other| select(gateway, Some(other), request).class(gateway) != class)
-    {
+    if is_lookalike(gateway, &host, &path, leaf, request) {
         return Err(refused(Reason::LookalikePath));
     }
     if let Some(route) = route {
@@ -284,6 +279,19 @@ fn locate<'a>(
     };
     let readers = policy.or(route_policy);
     Ok(Target { path, id, route, policy, readers, maps, mode: mode.unwrap_or(gateway.mode) })
+}
+
+/// Whether another policy would apply for a server that ignores case, a trailing slash, path parameters, or the encoding
+/// of a slash.
+fn is_lookalike(gateway: &Gateway, host: &str, path: &NormalPath, leaf: Option<&Leaf>, request: &Request<'_>) -> bool {
+    let class = select(gateway, leaf, request).class(gateway);
+    let is_itself = |other: &Leaf| leaf.is_some_and(|leaf| std::ptr::eq(leaf, other));
+    let differs = |other: Option<&Leaf>| select(gateway, other, request).class(gateway) != class;
+    let differ = |path: &NormalPath| {
+        let leaves = gateway.table.find_lookalikes(host, path);
+        !leaves.iter().any(|other| is_itself(other)) && leaves.iter().any(|other| differs(Some(other)))
+    };
+    differ(path) || path.lenient().is_some_and(|lenient| differ(&lenient))
 }
 
 /// What the table says about a path and a method.
@@ -321,13 +329,14 @@ fn select(gateway: &Gateway, leaf: Option<&Leaf>, request: &Request<'_>) -> Sele
     let Some(leaf) = leaf else {
         return Selected::Unmatched;
     };
-    let explicit = leaf.explicit_route(request.method);
-    if let Some(method) = request.preflight_method().filter(|_| explicit.is_none() && gateway.forward_preflight)
-        && let Some(route) = leaf.route(method)
-    {
-        return Selected::Preflight(route);
+    let served = leaf.route(request.method);
+    let asked = request.preflight_method().and_then(|method| leaf.route(method));
+    match (asked, leaf.explicit_route(request.method)) {
+        (Some(route), None) if gateway.forward_preflight => Selected::Preflight(route),
+        // One that is to be authenticated is the business of the route that it asks about.
+        (Some(route), None) => Selected::Route(served.unwrap_or(route)),
+        _ => served.map_or(Selected::NotServed, Selected::Route),
     }
-    leaf.route(request.method).map_or(Selected::NotServed, Selected::Route)
 }
 
 /// Refuses what would let a client reach past the filter.

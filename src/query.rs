@@ -26,8 +26,17 @@ impl<'a> Piece<'a> {
     pub fn may_be(&self, mut is: impl FnMut(&str) -> bool) -> bool {
         let name = self.name();
         let name = String::from_utf8_lossy(&name);
-        // To PHP a bracket that is not closed is a `_`.
-        is(&folded_name(&name)) || (name.contains('[') && is(&folded(&trimmed(&name).replace('[', "_"))))
+        if is(&folded_name(&name)) {
+            return true;
+        }
+        let trimmed = trimmed(&name);
+        // To PHP a bracket that is not closed is a `_`; to qs a name may begin with one.
+        trimmed.contains('[')
+            && (is(&folded(&trimmed.replace('[', "_")))
+                || trimmed.strip_prefix('[').is_some_and(|name| {
+                    let end = name.find(['[', ']', '\0']).unwrap_or(name.len());
+                    is(&folded_name(name.get(..end).unwrap_or_default()))
+                }))
     }
 
     /// The value, decoded; empty where there is no `=`.
@@ -102,7 +111,8 @@ fn folded(name: &str) -> String {
 }
 
 fn is_blank(c: char) -> bool {
-    c.is_whitespace() || c.is_control()
+    // JavaScript trims the byte order mark as well.
+    c.is_whitespace() || c.is_control() || c == '\u{feff}'
 }
 
 /// Percent-decodes, with `+` as a space; a `%` that no two hexadecimal digits follow stays.

@@ -119,20 +119,21 @@ impl Policy {
         }
     }
 
-    /// The places from which credentials are removed: all that an authenticator of the policy reads, but those that carried
-    /// what a forwarding authenticator verified.
+    /// The places from which credentials are removed: all that an authenticator of the policy reads, but what one reads that
+    /// forwards its credential, unless it is the very one that another has verified.
     #[must_use]
     pub fn places(&self, authenticators: &[Authenticator], verified: &[&Identity], request: &Request<'_>) -> Places {
+        let readers = || self.readers.iter().filter_map(|id| Some((*id, authenticators.get(id.0)?)));
         let mut places = Places::default();
-        for id in &self.readers {
-            let Some(reader) = authenticators.get(id.0) else {
-                continue;
-            };
+        for (_, reader) in readers() {
             reader.sources.iter().for_each(|source| places.insert(source));
-            if reader.forward_credential && verified.iter().any(|identity| identity.authenticator == *id) {
-                credential::carriers(&reader.sources, reader.on_multiple, request)
-                    .for_each(|source| places.keep(source));
-            }
+        }
+        for (_, reader) in readers().filter(|(_, reader)| reader.forward_credential) {
+            reader.carriers(request).into_iter().for_each(|source| places.keep(source));
+        }
+        let has_verified = |id: AuthenticatorId| verified.iter().any(|identity| identity.authenticator == id);
+        for (_, reader) in readers().filter(|(id, reader)| has_verified(*id) && !reader.forward_credential) {
+            reader.carriers(request).into_iter().for_each(|source| places.give_up(source));
         }
         places
     }

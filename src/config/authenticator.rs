@@ -10,7 +10,7 @@ use base64::{
 use super::{
     Environment,
     compile::{FRAMING_HEADERS, is_header_name},
-    decode::{Errors, Member, NonEmpty, index_path, member_path},
+    decode::{Errors, Member, NonEmpty, good_items, index_path, member_path},
     error::ConfigErrorKind,
     policy::compile_claim_tests,
     schema::{AuthenticatorSchema, JwtSchema, OnMultipleSchema, SecretSchema, SourceSchema},
@@ -60,19 +60,19 @@ pub fn compile_claim_path(text: &str, path: &str, errors: &mut Errors) -> Option
 }
 
 /// Reads strings of which `*` stands for all.
-pub fn compile_accepted(texts: &[String], path: &str, errors: &mut Errors) -> Accepted {
-    for (index, _) in texts.iter().enumerate().filter(|(_, text)| text.is_empty()) {
+pub fn compile_accepted(texts: &[Option<String>], path: &str, errors: &mut Errors) -> Accepted {
+    for (index, _) in good_items(texts).filter(|(_, text)| text.is_empty()) {
         errors.push(index_path(path, index), ConfigErrorKind::Empty);
     }
-    match star(texts, path, errors) {
+    match is_star(texts, path, errors) {
         true => Accepted::Any,
-        false => Accepted::These(texts.to_vec()),
+        false => Accepted::These(texts.iter().flatten().cloned().collect()),
     }
 }
 
 /// Whether a list is the `*` that stands for all.
-fn star(texts: &[String], path: &str, errors: &mut Errors) -> bool {
-    let Some(index) = texts.iter().position(|text| text == "*") else {
+fn is_star(texts: &[Option<String>], path: &str, errors: &mut Errors) -> bool {
+    let Some((index, _)) = good_items(texts).find(|(_, text)| *text == "*") else {
         return false;
     };
     if texts.len() > 1 {
@@ -93,7 +93,7 @@ fn compile_jwt(schema: &JwtSchema, path: &str, environment: Environment<'_>, err
     match schema.require.get() {
         None => required.push(ClaimPath::dotted("exp")),
         Some(claims) => {
-            for (index, claim) in claims.iter().enumerate() {
+            for (index, claim) in good_items(&claims.0) {
                 required.extend(compile_claim_path(claim, &index_path(&place("require"), index), errors));
             }
         }
@@ -103,8 +103,8 @@ fn compile_jwt(schema: &JwtSchema, path: &str, environment: Environment<'_>, err
     }
     let types = match schema.types.get() {
         None => AcceptedTypes::these(DEFAULT_TYPES),
-        Some(types) if star(&types.0, &place("types"), errors) => AcceptedTypes::Any,
-        Some(types) => AcceptedTypes::these(types.0.iter().map(String::as_str)),
+        Some(types) if is_star(&types.0, &place("types"), errors) => AcceptedTypes::Any,
+        Some(types) => AcceptedTypes::these(types.0.iter().flatten().map(String::as_str)),
     };
     let mut claim =
         |name: &str, text: &Member<String>| text.get().and_then(|text| compile_claim_path(text, &place(name), errors));
@@ -139,8 +139,8 @@ fn compile_algorithms(schema: &JwtSchema, path: &str, errors: &mut Errors) -> Op
         Member::Good(names) => names,
     };
     let mut set = AlgorithmSet::EMPTY;
-    let mut good = true;
-    for (index, name) in names.0.iter().enumerate() {
+    let mut good = names.0.iter().all(Option::is_some);
+    for (index, name) in good_items(&names.0) {
         match Algorithm::from_name(name) {
             Some(algorithm) => set.insert(algorithm),
             None => {
@@ -258,7 +258,7 @@ fn compile_secret(
 
 /// Refuses a secret that is shorter than the hash of an algorithm that is asked for (RFC 7518 §3.2).
 fn check_secret_length(schema: &JwtSchema, secret: &[u8], path: &str, errors: &mut Errors) -> Option<()> {
-    let names = schema.algorithms.get().into_iter().flat_map(|names| &names.0);
+    let names = schema.algorithms.get().into_iter().flat_map(|names| names.0.iter().flatten());
     for algorithm in names.filter_map(|name| Algorithm::from_name(name)) {
         let least = match algorithm {
             Algorithm::Hs384 => 48,
@@ -299,7 +299,7 @@ fn compile_sources(schema: &Member<NonEmpty<SourceSchema>>, path: &str, errors: 
     };
     let path = member_path(path, "from");
     let mut sources = Vec::new();
-    for (index, source) in schema.iter().enumerate() {
+    for (index, source) in good_items(schema) {
         let path = index_path(&path, index);
         let source = compile_source(source, &path, errors);
         if source.as_ref().is_some_and(|source| sources.contains(source)) {

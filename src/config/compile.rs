@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use super::{
     Environment,
     authenticator::compile_authenticator,
-    decode::{Errors, Items, Member, index_path, member_path},
+    decode::{Errors, Items, Member, good_items, index_path, member_path},
     error::ConfigErrorKind,
     gateway::{Gateway, Integration, Mode, RESERVED_PREFIX, Unmatched},
     policy::Names,
@@ -45,13 +45,13 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
     };
     let mut identity_headers = compiled.identity_headers;
     identity_headers.insert_prefix(RESERVED_PREFIX.to_owned());
-    for (index, name) in schema.identity_headers.get().into_iter().flatten().enumerate() {
+    for (index, name) in items(&schema.identity_headers) {
         let path = index_path("identity_headers", index);
         let fold = |name: &str| folded_name(name).into_owned();
         insert_pattern(&mut identity_headers, name, is_identity_header, fold, path, errors);
     }
     let mut identity_query = NameSet::default();
-    for (index, name) in schema.identity_query.get().into_iter().flatten().enumerate() {
+    for (index, name) in items(&schema.identity_query) {
         let path = index_path("identity_query", index);
         insert_pattern(&mut identity_query, name, |_, _| true, query::folded_name, path, errors);
     }
@@ -261,16 +261,16 @@ fn insert_pattern(
 }
 
 fn compile_override_headers(schema: &GatewaySchema, errors: &mut Errors) -> NameSet {
-    let allowed = schema.allow_override_headers.get().into_iter().flatten();
-    let allowed: Vec<String> = allowed.map(|name| name.to_ascii_lowercase()).collect();
-    for (index, name) in allowed.iter().enumerate() {
+    let allowed: Vec<(usize, String)> =
+        items(&schema.allow_override_headers).map(|(index, name)| (index, name.to_ascii_lowercase())).collect();
+    for (index, name) in &allowed {
         if !OVERRIDE_HEADERS.contains(&name.as_str()) {
-            let path = index_path("allow_override_headers", index);
+            let path = index_path("allow_override_headers", *index);
             errors.push(path, ConfigErrorKind::NotOneOf { known: &OVERRIDE_HEADERS });
         }
     }
     let mut removed = NameSet::default();
-    for name in OVERRIDE_HEADERS.iter().filter(|name| !allowed.iter().any(|allowed| allowed == *name)) {
+    for name in OVERRIDE_HEADERS.iter().filter(|name| !allowed.iter().any(|(_, allowed)| allowed == *name)) {
         removed.insert((*name).to_owned());
     }
     removed
@@ -289,7 +289,7 @@ fn compile_responses(schema: Option<&ResponsesSchema>, errors: &mut Errors) -> R
     };
     let realm = text("realm", &schema.realm);
     let resource_metadata = text("resource_metadata", &schema.resource_metadata);
-    check_origins(schema.cors_origins.get(), "responses.cors_origins", errors);
+    let cors_origins = compile_origins(&schema.cors_origins, "responses.cors_origins", errors);
     Responses {
         realm,
         format: match schema.format.get() {
@@ -297,12 +297,12 @@ fn compile_responses(schema: Option<&ResponsesSchema>, errors: &mut Errors) -> R
             Some(FormatSchema::Json) | None => Format::Json,
         },
         resource_metadata,
-        cors_origins: schema.cors_origins.get().cloned().unwrap_or_default(),
+        cors_origins,
     }
 }
 
 fn compile_csrf(schema: &GatewaySchema, errors: &mut Errors) -> Option<Vec<String>> {
-    check_origins(schema.csrf_origins.get(), "csrf_origins", errors);
+    let origins = compile_origins(&schema.csrf_origins, "csrf_origins", errors);
     if schema.csrf.get() == Some(&SwitchSchema::Off) {
         if !schema.csrf_origins.is_absent() {
             let rule = "has no effect with `\"csrf\": \"off\"`; leave out one of them";
@@ -310,7 +310,7 @@ fn compile_csrf(schema: &GatewaySchema, errors: &mut Errors) -> Option<Vec<Strin
         }
         return None;
     }
-    Some(schema.csrf_origins.get().cloned().unwrap_or_default())
+    Some(origins)
 }
 
 fn compile_cache(schema: &GatewaySchema, errors: &mut Errors) -> Option<NonZeroUsize> {
@@ -326,8 +326,8 @@ fn compile_cache(schema: &GatewaySchema, errors: &mut Errors) -> Option<NonZeroU
     Some(tokens)
 }
 
-fn check_origins(origins: Option<&Vec<String>>, path: &str, errors: &mut Errors) {
-    for (index, origin) in origins.into_iter().flatten().enumerate() {
+fn compile_origins(origins: &Member<Items<String>>, path: &str, errors: &mut Errors) -> Vec<String> {
+    for (index, origin) in items(origins) {
         let good = origin.split_once("://").is_some_and(|(scheme, host)| {
             let host_good = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-._:[]".contains(&byte);
             !scheme.is_empty()
@@ -342,6 +342,12 @@ fn check_origins(origins: Option<&Vec<String>>, path: &str, errors: &mut Errors)
             errors.push(index_path(path, index), ConfigErrorKind::Invalid(form));
         }
     }
+    items(origins).map(|(_, origin)| origin.clone()).collect()
+}
+
+/// The items of a list that could be read, with their indices.
+fn items(list: &Member<Items<String>>) -> impl Iterator<Item = (usize, &String)> {
+    list.get().into_iter().flat_map(|items| good_items(&items.0))
 }
 
 /// Whether a header, or all that begin with a name, may be taken for identity: none that frames or routes a message.

@@ -37,13 +37,13 @@ pub enum Member<T> {
 #[derive(Clone, Debug)]
 pub struct Items<T>(pub Vec<Option<T>>);
 
-/// A list that must not be empty.
+/// A list that must not be empty; items that could not be read keep their places.
 #[derive(Clone, Debug)]
-pub struct NonEmpty<T>(pub Vec<T>);
+pub struct NonEmpty<T>(pub Vec<Option<T>>);
 
-/// One value, or a list of them that is not empty.
+/// One value, or a list of them that is not empty; items that could not be read keep their places.
 #[derive(Clone, Debug)]
-pub struct OneOrMore<T>(pub Vec<T>);
+pub struct OneOrMore<T>(pub Vec<Option<T>>);
 
 impl Errors {
     pub fn push(&mut self, path: String, kind: ConfigErrorKind) {
@@ -249,18 +249,9 @@ impl Decode for Json {
     }
 }
 
-impl<T: Decode> Decode for Vec<T> {
-    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
-        let items = node.array(errors)?;
-        // All items are read, so that each reports its errors.
-        let items: Vec<Option<T>> = node.items(items).map(|item| T::decode(&item, errors)).collect();
-        items.into_iter().collect()
-    }
-}
-
 impl<T: Decode> Decode for NonEmpty<T> {
     fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
-        let items = Vec::decode(node, errors)?;
+        let items = Items::decode(node, errors)?.0;
         if items.is_empty() {
             node.error(ConfigErrorKind::Empty, errors);
             return None;
@@ -273,7 +264,7 @@ impl<T: Decode> Decode for OneOrMore<T> {
     fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
         match node.json {
             Json::Array(_) => NonEmpty::decode(node, errors).map(|items| Self(items.0)),
-            _ => T::decode(node, errors).map(|item| Self(vec![item])),
+            _ => T::decode(node, errors).map(|item| Self(vec![Some(item)])),
         }
     }
 }
@@ -291,6 +282,11 @@ impl<T: Decode> Decode for Named<T> {
         let read = |(name, json): &(String, Json)| (name.clone(), T::decode(&node.member(name, json), errors));
         Some(Self(members.map(read).collect()))
     }
+}
+
+/// The items that could be read, with their indices.
+pub fn good_items<T>(items: &[Option<T>]) -> impl Iterator<Item = (usize, &T)> {
+    items.iter().enumerate().filter_map(|(index, item)| Some((index, item.as_ref()?)))
 }
 
 /// The place of a member.

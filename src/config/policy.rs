@@ -2,7 +2,7 @@
 
 use super::{
     authenticator::{compile_accepted, compile_claim_path},
-    decode::{Errors, Member, Named, NonEmpty, index_path, member_path},
+    decode::{Errors, Member, Named, NonEmpty, good_items, index_path, member_path},
     error::ConfigErrorKind,
     schema::{AuthSchema, ClaimValuesSchema, CombinationSchema, RestrictionsSchema, RuleSchema},
 };
@@ -91,10 +91,13 @@ pub fn compile_claim_tests(
 }
 
 fn compile_rule(schema: &RuleSchema, names: &Names, path: &str, errors: &mut Errors) -> Option<Rule> {
-    let rules = |key: &str, rules: &[RuleSchema], errors: &mut Errors| -> Option<Vec<Rule>> {
+    let rules = |key: &str, rules: &NonEmpty<RuleSchema>, errors: &mut Errors| -> Option<Vec<Rule>> {
         let place = |index| index_path(&member_path(path, key), index);
-        let compiled: Vec<Option<Rule>> =
-            rules.iter().enumerate().map(|(index, rule)| compile_rule(rule, names, &place(index), errors)).collect();
+        let rules = rules.0.iter().enumerate();
+        let compile = |(index, rule): (usize, &Option<RuleSchema>)| {
+            rule.as_ref().and_then(|rule| compile_rule(rule, names, &place(index), errors))
+        };
+        let compiled: Vec<Option<Rule>> = rules.map(compile).collect();
         compiled.into_iter().collect()
     };
     let combination = match schema.combination.as_ref() {
@@ -117,11 +120,11 @@ fn compile_rule(schema: &RuleSchema, names: &Names, path: &str, errors: &mut Err
 
 fn compile_restrictions(schema: &RestrictionsSchema, path: &str, errors: &mut Errors) -> Requirements {
     let mut texts = |key: &str, list: &Member<NonEmpty<String>>, good: fn(&str) -> bool, form| -> Vec<String> {
-        let list = list.get().map(|list| list.0.clone()).unwrap_or_default();
-        for (index, _) in list.iter().enumerate().filter(|(_, text)| !good(text)) {
+        let items = list.get().map(|list| list.0.as_slice()).unwrap_or_default();
+        for (index, _) in good_items(items).filter(|(_, text)| !good(text)) {
             errors.push(index_path(&member_path(path, key), index), ConfigErrorKind::Invalid(form));
         }
-        list
+        items.iter().flatten().cloned().collect()
     };
     // RFC 6749 §3.3: what a scope is made of, so that a claim can hold it and a challenge can name it.
     let is_scope = |text: &str| {
@@ -142,7 +145,7 @@ fn compile_restrictions(schema: &RestrictionsSchema, path: &str, errors: &mut Er
 fn demands(schema: &RuleSchema) -> bool {
     let here = !schema.restrictions.roles.is_absent() || !schema.restrictions.scopes.is_absent();
     here || match &schema.combination {
-        Some(CombinationSchema::Any(rules) | CombinationSchema::All(rules)) => rules.iter().any(demands),
+        Some(CombinationSchema::Any(rules) | CombinationSchema::All(rules)) => rules.0.iter().flatten().any(demands),
         Some(CombinationSchema::Use(_)) | None => false,
     }
 }

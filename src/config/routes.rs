@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::{
     compile::{Servers, compile_mode},
-    decode::{Errors, Member, NonEmpty, index_path, member_path},
+    decode::{Errors, Member, NonEmpty, good_items, index_path, member_path},
     error::ConfigErrorKind,
     gateway::{Integration, Mode, Route},
     mapping::{RouteNames, compile_mapping, is_shared_header},
@@ -14,7 +14,7 @@ use super::{
 use crate::{
     auth::policy::{Policy, Rule},
     query,
-    request::{folded_name, is_token, split_authority},
+    request::{folded_name, split_authority},
     route::{
         path::PathPolicy,
         table::{HostPattern, Methods, Table},
@@ -161,15 +161,17 @@ fn compile_integration(
     }
 }
 
-fn compile_methods(methods: &[String], path: &str, errors: &mut Errors) -> Option<Methods> {
+fn compile_methods(methods: &[Option<String>], path: &str, errors: &mut Errors) -> Option<Methods> {
+    let methods: Vec<String> = methods.iter().cloned().collect::<Option<_>>()?;
     let error = |kind, errors: &mut Errors| {
         errors.push(path.to_owned(), kind);
         None
     };
     let mut seen = HashSet::new();
-    for method in methods {
-        let upper = method.bytes().all(|byte| is_token(byte) && !byte.is_ascii_lowercase());
-        if method.is_empty() || !upper {
+    for method in &methods {
+        // Beyond what a token may hold, so that `*` is no method that never comes.
+        let upper = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_');
+        if !method.starts_with(|c: char| c.is_ascii_uppercase()) || !method.bytes().all(upper) {
             return error(ConfigErrorKind::Invalid("a method in upper case, a list of methods, or ANY"), errors);
         }
         if method == "CONNECT" {
@@ -179,7 +181,7 @@ fn compile_methods(methods: &[String], path: &str, errors: &mut Errors) -> Optio
             return error(ConfigErrorKind::Repeated, errors);
         }
     }
-    match methods {
+    match methods.as_slice() {
         [method] if method == "ANY" => Some(Methods::Any),
         methods if methods.iter().any(|method| method == "ANY") => {
             error(ConfigErrorKind::Contradiction("ANY serves every method, so nothing can stand beside it"), errors)
@@ -195,7 +197,7 @@ fn compile_hosts(hosts: &Member<NonEmpty<String>>, path: &str, errors: &mut Erro
         Member::Good(hosts) => &hosts.0,
     };
     let mut patterns = Vec::new();
-    for (index, host) in hosts.iter().enumerate() {
+    for (index, host) in good_items(hosts) {
         let pattern = compile_host(host);
         match pattern {
             None => {

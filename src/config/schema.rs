@@ -22,11 +22,11 @@ object! {
         /// Services that routes can name.
         optional "servers" servers: Items<ServerSchema>,
         /// Headers that are stripped besides every mapped name; a trailing `*` makes a prefix.
-        optional "identity_headers" identity_headers: Vec<String>,
+        optional "identity_headers" identity_headers: Items<String>,
         /// Query parameters that are stripped on every request; a trailing `*` makes a prefix.
-        optional "identity_query" identity_query: Vec<String>,
+        optional "identity_query" identity_query: Items<String>,
         /// Method and path override headers that services may see.
-        optional "allow_override_headers" allow_override_headers: Vec<String>,
+        optional "allow_override_headers" allow_override_headers: Items<String>,
         /// What happens to a path that no route has.
         optional "unmatched" unmatched: UnmatchedSchema,
         /// Whether a CORS preflight passes without a credential.
@@ -38,7 +38,7 @@ object! {
         /// How denials are written.
         optional "responses" responses: ResponsesSchema,
         /// Origins, besides the request's own, that may make unsafe requests with cookies.
-        optional "csrf_origins" csrf_origins: Vec<String>,
+        optional "csrf_origins" csrf_origins: Items<String>,
         /// Whether the origin of unsafe requests with cookies is checked.
         optional "csrf" csrf: SwitchSchema,
         /// How much is remembered.
@@ -78,7 +78,7 @@ object! {
         /// By how much clocks may differ; 60s by default.
         optional "clock_skew" clock_skew: Duration,
         /// Claims that have to be there; `["exp"]` by default.
-        optional "require" require: Vec<String>,
+        optional "require" require: Items<String>,
         /// The longest time between `iat` and `exp`.
         optional "max_lifetime" max_lifetime: Duration,
         /// `typ` headers; absent, JWT and at+jwt by default; `""` is an absent one, `*` any.
@@ -138,7 +138,7 @@ object! {
         /// URL of the protected resource metadata (RFC 9728).
         optional "resource_metadata" resource_metadata: String,
         /// Origins whose scripts may read a denial.
-        optional "cors_origins" cors_origins: Vec<String>,
+        optional "cors_origins" cors_origins: Items<String>,
     }
 }
 
@@ -198,8 +198,8 @@ pub struct RuleSchema {
 /// How authenticators combine.
 pub enum CombinationSchema {
     Use(String),
-    Any(Vec<RuleSchema>),
-    All(Vec<RuleSchema>),
+    Any(NonEmpty<RuleSchema>),
+    All(NonEmpty<RuleSchema>),
 }
 
 /// What a rule asks of the identity.
@@ -279,7 +279,7 @@ impl Decode for AuthenticatorSchema {
         match kind.as_str() {
             "jwt" => JwtSchema::decode(node, errors).map(|jwt| Self::Jwt(Box::new(jwt))),
             "api_key" | "introspection" | "hmac" | "mtls" => {
-                errors.push(path(), ConfigErrorKind::Unsupported);
+                errors.push(path(), ConfigErrorKind::UnsupportedValue(kind.clone()));
                 None
             }
             _ => {
@@ -339,8 +339,8 @@ impl RuleSchema {
         let all: Member<NonEmpty<Self>> = node.optional("all", errors);
         let combination = match (one, any, all) {
             (Member::Good(name), Member::Absent, Member::Absent) => Some(CombinationSchema::Use(name)),
-            (Member::Absent, Member::Good(rules), Member::Absent) => Some(CombinationSchema::Any(rules.0)),
-            (Member::Absent, Member::Absent, Member::Good(rules)) => Some(CombinationSchema::All(rules.0)),
+            (Member::Absent, Member::Good(rules), Member::Absent) => Some(CombinationSchema::Any(rules)),
+            (Member::Absent, Member::Absent, Member::Good(rules)) => Some(CombinationSchema::All(rules)),
             (Member::Bad, Member::Absent, Member::Absent)
             | (Member::Absent, Member::Bad, Member::Absent)
             | (Member::Absent, Member::Absent, Member::Bad) => None,
@@ -444,7 +444,7 @@ fn only(
         return Some(());
     }
     let kind = match unsupported.contains(&text.as_str()) {
-        true => ConfigErrorKind::Unsupported,
+        true => ConfigErrorKind::UnsupportedValue(text),
         false => ConfigErrorKind::NotOneOf { known },
     };
     node.error(kind, errors);

@@ -250,7 +250,7 @@ impl Times {
         let read = |name| match claims.get(name) {
             None => Ok(None),
             Some(Json::Number(digits)) => match digits.parse::<f64>() {
-                Ok(seconds) if seconds < YEAR_10000 => Ok(Some(seconds)),
+                Ok(seconds) if seconds.is_finite() && seconds < YEAR_10000 => Ok(Some(seconds)),
                 _ => Err(TokenError::MalformedClaim),
             },
             Some(_) => Err(TokenError::MalformedClaim),

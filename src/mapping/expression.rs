@@ -210,6 +210,7 @@ impl Source {
         Self: 'a,
     {
         let text = |text: &str| Value::Text(text.as_bytes().to_vec());
+        let list = |items: &'a [String]| (!items.is_empty()).then_some(Value::List(items));
         let claims = |identity: &'a Identity, path: &Option<ClaimPath>| match path {
             None => Some(Value::Json(&identity.claims)),
             Some(path) => path.find(&identity.claims).map(Value::Json),
@@ -232,8 +233,8 @@ impl Source {
                     IdentityField::Issuer => identity.issuer.as_deref().map(text),
                     IdentityField::Method => Some(text(identity.method)),
                     IdentityField::Authenticator => Some(text(&identity.authenticator_name)),
-                    IdentityField::Scopes => Some(Value::List(&identity.scopes)),
-                    IdentityField::Roles => Some(Value::List(&identity.roles)),
+                    IdentityField::Scopes => list(&identity.scopes),
+                    IdentityField::Roles => list(&identity.roles),
                     IdentityField::Owner => identity.owner.as_deref().map(text),
                 }
             }

@@ -100,6 +100,23 @@ impl NormalPath {
         self.segments.iter().any(|segment| segment.decoded.contains('/'))
     }
 
+    /// The path as a server reads it that takes an encoded slash for a slash and drops parameters (RFC 3986 §3.3), if
+    /// that is another one.
+    #[must_use]
+    pub fn lenient(&self) -> Option<Self> {
+        let differs = |segment: &Segment| segment.decoded.contains(['/', ';']);
+        if !self.segments.iter().any(differs) {
+            return None;
+        }
+        let parts = self.segments.iter().flat_map(|segment| segment.decoded.split('/'));
+        let without_parameters = |part: &str| part.split(';').next().unwrap_or_default().to_owned();
+        let segments = parts.map(|part| {
+            let decoded = without_parameters(part);
+            Segment { raw: decoded.clone(), decoded }
+        });
+        Some(Self { segments: segments.collect() })
+    }
+
     /// The path as it is forwarded, without its first `skipped` segments.
     #[must_use]
     pub fn forwarded(&self, skipped: usize) -> String {
@@ -130,8 +147,8 @@ impl Segment {
         if hides_encoding(decoded.as_bytes()) {
             return Err(PathError::DoubleEncoding);
         }
-        let parameter = decoded.find(';');
-        if parameter.is_some() && policy == PathPolicy::Strict {
+        // An encoded `;` begins a parameter to some servers and none to others.
+        if decoded.contains(';') && (policy == PathPolicy::Strict || has_encoded_semicolon(raw)) {
             return Err(PathError::Parameter);
         }
         // `..;` and `a%2f..` are dot segments to servers that drop parameters or decode slashes.
@@ -141,6 +158,10 @@ impl Segment {
         }
         Ok(Self { raw: normalised, decoded })
     }
+}
+
+fn has_encoded_semicolon(raw: &[u8]) -> bool {
+    raw.windows(3).any(|window| window.eq_ignore_ascii_case(b"%3b"))
 }
 
 /// One segment with its unreserved characters decoded, and with all of them decoded.
@@ -266,7 +287,7 @@ mod tests {
         ] {
             assert_eq!(normalize(path).as_deref(), Ok(expected), "{path}");
         }
-        for path in ["/a/..;/b", "/a/.;x/b", "/a%2f../b", "/a%5cb", "/a%252e", "/a%00", "a"] {
+        for path in ["/a/..;/b", "/a/.;x/b", "/a%3bb", "/a;b%3Bc", "/a%2f../b", "/a%5cb", "/a%252e", "/a%00", "a"] {
             assert!(normalize(path).is_err(), "{path}");
         }
     });

@@ -1,1 +1,29 @@
-//! Hosts the gatepost filter.
+//! Hosts the gatepost filter: natively, in wasmtime, in Envoy.
+//!
+//! | to | look in |
+//! |---|---|
+//! | run the table of promises on the three hosts | [`scenario`] |
+//! | drive the module callback by callback, with faults | [`host`] |
+//! | start an Envoy with the module, and stop it | [`envoy`] |
+//! | see what a service receives | [`echo`] |
+//! | send a request byte for byte | [`client`] |
+//! | make tokens and key sets, honest or not | [`mint`] |
+
+use std::path::{Path, PathBuf};
+
+pub mod client;
+pub mod echo;
+pub mod envoy;
+pub mod host;
+pub mod mint;
+pub mod scenario;
+
+/// The module under test: `GATEPOST_MODULE`, else what `make build` makes.
+pub fn module_path() -> PathBuf {
+    let built = || {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        target.join("wasm32-wasip1/release/gatepost.wasm")
+    };
+    std::env::var_os("GATEPOST_MODULE").map_or_else(built, PathBuf::from)
+}

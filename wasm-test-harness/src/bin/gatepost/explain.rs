@@ -1,0 +1,97 @@
+//! `gatepost explain`: what the filter would do with a request, and why, without a proxy.
+
+mod redact;
+mod report;
+mod request;
+mod steps;
+
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use gatepost::engine::{Engine, UnixTime};
+
+use crate::configuration::{Configuration, parse_variable};
+use crate::failure::{Failure, print};
+use redact::Redaction;
+use report::Report;
+use request::Request;
+
+/// Decides one request and tells the route, each step, and what would be forwarded or answered.
+#[derive(clap::Args)]
+#[command(after_help = "\
+Example:
+  $ gatepost explain envoy.yaml --path '/proxy/orders/7?source=web' \\
+      --header \"authorization: Bearer $(gatepost token --key es1 --sub user-1 \\
+                --iss https://demo-issuer.example --aud demo)\" \\
+      --header 'x-user-id: admin'
+
+Tokens and other credentials are never printed, only their length. The exit code is 0 where the
+request would be forwarded, 1 where it would be refused.")]
+pub struct Arguments {
+    /// The configuration: JSON or YAML, or an Envoy bootstrap; `-` is standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+
+    /// The method.
+    #[arg(long, default_value = "GET")]
+    method: String,
+
+    /// The path and query, as the client would send them.
+    #[arg(long)]
+    path: String,
+
+    /// A header; may be repeated, also with the same name.
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = request::parse_header)]
+    headers: Vec<(String, String)>,
+
+    /// The host that the client asks for.
+    #[arg(long, default_value = "localhost")]
+    authority: String,
+
+    /// The scheme by which the client came.
+    #[arg(long, default_value = "https")]
+    scheme: String,
+
+    /// When: Unix seconds, or RFC 3339 such as 2027-01-01T00:00:00Z [default: now].
+    #[arg(long, value_name = "TIME", value_parser = parse_time)]
+    at: Option<Duration>,
+
+    /// The body; its length is what matters.
+    #[arg(long)]
+    body: Option<String>,
+
+    /// A variable of the VM's environment, for `{"env": "NAME"}`; may be repeated.
+    #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
+    variables: Vec<(String, String)>,
+
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+pub fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let configuration = Configuration::read_one(&arguments.file, &arguments.variables)?;
+    let gateway = configuration.load().map_err(|errors| {
+        let lines: Vec<_> = errors.iter().map(|error| format!("{}: {error}", configuration.label)).collect();
+        Failure::Invalid(format!("the configuration is not valid\n{}", lines.join("\n")))
+    })?;
+    let request = Request::new(arguments);
+    let now = arguments.at.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default());
+    let nanos = u64::try_from(now.as_nanos())
+        .map_err(|_| Failure::Usage("--at: gatepost's clock ends in the year 2554".to_owned()))?;
+
+    let (decision, findings) = steps::decide(Engine::new(gateway), &request.head(), UnixTime::from_nanos(nanos));
+    let report = Report::new(&request, &decision, findings, &Redaction::new(&configuration.tree()));
+    print(&if arguments.json { format!("{:#}\n", report.to_json()) } else { report.to_string() });
+    if report.is_refused() { Err(Failure::Refused) } else { Ok(()) }
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    humantime::parse_rfc3339_weak(text)
+        .ok()
+        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
+        .ok_or_else(|| "write Unix seconds or RFC 3339, for example 2027-01-01T00:00:00Z".to_owned())
+}

@@ -1,0 +1,228 @@
+//! A real Envoy: found, configured, started, and never left behind.
+//!
+//! [`binary`] finds it, [`Gateway`] describes listeners with the module in them, [`Envoy`] is the running process.
+
+use std::{
+    io::{self, Write as _},
+    net::SocketAddr,
+    os::unix::process::CommandExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+mod bootstrap;
+
+pub use bootstrap::{Gateway, Listener, lds_resources};
+
+use crate::client;
+
+/// A running Envoy. Dropping it, in a panic too, ends the process; so does the end of this one.
+pub struct Envoy {
+    admin: SocketAddr,
+    folder: tempfile::TempDir,
+    stop: Option<mpsc::Sender<()>>,
+    keeper: Option<thread::JoinHandle<()>>,
+}
+
+/// Why Envoy does not run.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvoyError {
+    /// No binary is found.
+    #[error("no Envoy: set ENVOY, put `envoy` on PATH, or run `make setup`")]
+    Missing,
+    /// A file or the process could not be made.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// The system's word on it.
+        source: io::Error,
+    },
+    /// It ended, or was not ready in time; the end of its log tells why.
+    #[error("Envoy {what}; the end of its log:\n{log}")]
+    NotReady {
+        /// What it did instead.
+        what: &'static str,
+        /// The last lines of the log.
+        log: String,
+    },
+}
+
+/// The binary: `ENVOY`, else `envoy` on `PATH`, else what `make setup` fetched into `.tools`.
+pub fn binary() -> Result<PathBuf, EnvoyError> {
+    if let Some(path) = std::env::var_os("ENVOY").filter(|path| !path.is_empty()) {
+        return Ok(PathBuf::from(path));
+    }
+    let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.tools");
+    let on_path =
+        std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>()).unwrap_or_default();
+    let mut candidates = on_path.into_iter().map(|folder| folder.join("envoy")).collect::<Vec<_>>();
+    // `envoy-VERSION/envoy/_bin/envoy`: the latest is the last.
+    let mut fetched: Vec<_> = std::fs::read_dir(tools)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|folder| folder.file_name().is_some_and(|name| name.to_string_lossy().starts_with("envoy-")))
+        .map(|folder| folder.join("envoy/_bin/envoy"))
+        .collect();
+    fetched.sort();
+    candidates.extend(fetched.into_iter().rev());
+    candidates.into_iter().find(|path| path.is_file()).ok_or(EnvoyError::Missing)
+}
+
+impl Envoy {
+    /// Starts Envoy with a bootstrap and waits until it is ready to serve.
+    pub fn start(bootstrap: &Value, concurrency: u32) -> Result<Self, EnvoyError> {
+        Self::start_with(bootstrap, &[], concurrency)
+    }
+
+    /// As [`start`](Self::start), with more files beside the bootstrap: `{folder}` in it stands for where they are.
+    pub fn start_with(bootstrap: &Value, files: &[(&str, String)], concurrency: u32) -> Result<Self, EnvoyError> {
+        let binary = binary()?;
+        let failed = |what: &str| {
+            let what = what.to_owned();
+            move |source| EnvoyError::Io { what, source }
+        };
+        let folder = tempfile::tempdir().map_err(failed("a folder for Envoy"))?;
+        let place = folder.path().to_string_lossy().into_owned();
+        for (name, text) in files {
+            std::fs::write(folder.path().join(name), text).map_err(failed(name))?;
+        }
+        let config = folder.path().join("bootstrap.json");
+        let text = bootstrap.to_string().replace("{folder}", &place);
+        std::fs::write(&config, text).map_err(failed("the bootstrap"))?;
+        let log = std::fs::File::create(folder.path().join("envoy.log")).map_err(failed("the log"))?;
+        let mut command = Command::new(&binary);
+        command.arg("-c").arg(&config).arg("--admin-address-path").arg(folder.path().join("admin"));
+        command.args(["--disable-hot-restart", "--log-level", "warning", "--component-log-level", "wasm:info"]);
+        command.args(["--concurrency", &concurrency.to_string()]);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let (stop, keeper) = keep(command).map_err(failed(&binary.to_string_lossy()))?;
+        let mut envoy =
+            Self { admin: SocketAddr::from(([127, 0, 0, 1], 0)), folder, stop: Some(stop), keeper: Some(keeper) };
+        envoy.wait_until_ready()?;
+        Ok(envoy)
+    }
+
+    /// Everything that it has logged.
+    pub fn log(&self) -> String {
+        let bytes = std::fs::read(self.folder.path().join("envoy.log")).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The admin interface's answer to `GET path`.
+    pub fn admin(&self, path: &str) -> io::Result<client::Response> {
+        client::send(self.admin, format!("GET {path} HTTP/1.1\r\nhost: admin\r\n\r\n").as_bytes(), false)
+    }
+
+    /// The address that a listener of this name was given; nothing where there is no such listener.
+    pub fn listener(&self, name: &str) -> Option<SocketAddr> {
+        self.listeners().into_iter().find(|(listener, _)| listener == name).map(|(_, address)| address)
+    }
+
+    /// The listeners that serve, with their addresses.
+    pub fn listeners(&self) -> Vec<(String, SocketAddr)> {
+        let Ok(response) = self.admin("/listeners?format=json") else { return Vec::new() };
+        let listeners: Value = serde_json::from_slice(&response.body).unwrap_or_default();
+        let entries = listeners["listener_statuses"].as_array().cloned().unwrap_or_default();
+        let address = |entry: &Value| {
+            let socket = &entry["local_address"]["socket_address"];
+            format!("{}:{}", socket["address"].as_str()?, socket["port_value"].as_u64()?).parse().ok()
+        };
+        entries.iter().filter_map(|entry| Some((entry["name"].as_str()?.to_owned(), address(entry)?))).collect()
+    }
+
+    /// Whether the process still runs.
+    pub fn is_alive(&self) -> bool {
+        self.keeper.as_ref().is_some_and(|keeper| !keeper.is_finished())
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), EnvoyError> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if !self.is_alive() {
+                return Err(EnvoyError::NotReady { what: "ended", log: tail(&self.log()) });
+            }
+            if let Ok(address) = std::fs::read_to_string(self.folder.path().join("admin"))
+                && let Ok(address) = address.trim().parse()
+            {
+                self.admin = address;
+                if self.admin("/ready").is_ok_and(|response| response.status == 200) {
+                    return Ok(());
+                }
+            }
+            if Instant::now() > end {
+                return Err(EnvoyError::NotReady { what: "was not ready in time", log: tail(&self.log()) });
+            }
+            thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+impl Drop for Envoy {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(keeper) = self.keeper.take() {
+            let _ = keeper.join();
+        }
+        if thread::panicking() {
+            let _ = writeln!(io::stderr(), "the end of Envoy's log:\n{}", tail(&self.log()));
+        }
+    }
+}
+
+/// Starts the process in a thread that lives as long as it does, and ends it when the sender is dropped.
+fn keep(mut command: Command) -> io::Result<(mpsc::Sender<()>, thread::JoinHandle<()>)> {
+    let (stop, stopped) = mpsc::channel::<()>();
+    let (started, start) = mpsc::channel();
+    // SAFETY: between fork and exec only one system call is made, which is safe there. The signal comes when the thread
+    // that made the child ends, hence the thread: whatever kills this process then ends Envoy as well.
+    #[allow(unsafe_code, reason = "the standard library has no safe way to tie a child's life to its parent's")]
+    unsafe {
+        command.pre_exec(|| Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?));
+    }
+    let keeper = thread::Builder::new().name("envoy".to_owned()).spawn(move || {
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => return drop(started.send(Err(error))),
+        };
+        let _ = started.send(Ok(()));
+        while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(20)) {
+            if matches!(child.try_wait(), Ok(Some(_))) {
+                return;
+            }
+        }
+        end(&mut child);
+    })?;
+    start.recv().map_err(io::Error::other)??;
+    Ok((stop, keeper))
+}
+
+/// SIGTERM, some time to obey, then SIGKILL.
+fn end(child: &mut Child) {
+    if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+    }
+    let end = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < end {
+        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}
+
+/// Compiling the module for V8 takes a moment on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,0 +1,103 @@
+//! The table on the module in wasmtime.
+
+use super::{
+    check::Check,
+    format::{Expectation, HostName, Scenario, Step},
+    identity::IdentitySet,
+    native::numbered,
+    observed::{Answer, Observed, Received, Sent, environment, placeholders},
+    report::Report,
+    table::Table,
+};
+use crate::host::{Clock, Headers, Host, LogLevel, Outcome, Plugin, Request, Trap, Vm, VmOptions};
+
+/// Runs every scenario that names this host, each in a VM of its own.
+pub fn run(table: &Table, host: &Host) -> Report {
+    let mut report = Report::new("wasmtime");
+    for scenario in table.on(HostName::Wasmtime) {
+        let differences = scenario_differences(scenario, table, host).unwrap_or_else(|trap| vec![trap.to_string()]);
+        report.add(scenario, &differences);
+    }
+    report
+}
+
+fn scenario_differences(scenario: &Scenario, table: &Table, host: &Host) -> Result<Vec<String>, Trap> {
+    let mut vm = host.vm(VmOptions {
+        clock: Clock::at(scenario.clock),
+        environment: environment(&table.environment),
+        allow_on_headers_stop_iteration: scenario.listener.stop_iteration,
+        ..VmOptions::default()
+    })?;
+    let (root, accepted) = vm.start(Plugin {
+        name: scenario.name.clone(),
+        root_id: scenario.name.clone(),
+        configuration: scenario.configuration.clone().into_bytes(),
+    })?;
+    let mut lines = match (&scenario.expectation, accepted) {
+        (Expectation::Steps(steps), true) => run_steps(scenario, steps, &mut vm, root)?,
+        (Expectation::Steps(_), false) => {
+            let logged = vm.logs().iter().map(|log| format!("the configuration is refused: {}", log.message));
+            std::iter::once("on_configure returned false".to_owned()).chain(logged).collect()
+        }
+        (Expectation::Refused { .. }, true) => vec!["on_configure returned true".to_owned()],
+        (Expectation::Refused { errors, .. }, false) => {
+            let missing = errors.iter().filter(|error| !vm.has_logged(LogLevel::Error, error));
+            missing.map(|error| format!("no line at error level holds {error:?}")).collect()
+        }
+    };
+    lines.extend(vm.violations().iter().cloned());
+    Ok(lines)
+}
+
+fn run_steps(scenario: &Scenario, steps: &[Step], vm: &mut Vm, root: u32) -> Result<Vec<String>, Trap> {
+    let placeholders = placeholders(scenario, scenario.clock);
+    let identity = IdentitySet::of(&scenario.configuration);
+    let mut lines = Vec::new();
+    for (index, step) in steps.iter().enumerate() {
+        if !step.advance.is_zero() {
+            vm.advance(step.advance)?;
+        }
+        let sent = match Sent::of(step, &placeholders) {
+            Ok(sent) => sent,
+            Err(error) => return Ok(vec![error]),
+        };
+        let calls_before = vm.host_calls().len();
+        let id = vm.exchange(root, request(&sent))?;
+        let observed = match vm.outcome(id) {
+            Outcome::Forwarded(forwarded) => {
+                let response = Headers::new(vec![(":status".to_owned(), b"200".to_vec())]);
+                vm.respond(id, response, b"{}".to_vec())?;
+                Observed::Forwarded(Received::of(&forwarded.headers, forwarded.body, &forwarded.trailers))
+            }
+            Outcome::Answered(reply) => {
+                let fields = reply.headers.pairs().iter().filter(|(name, _)| !name.starts_with(':'));
+                Observed::Answered(Answer::new(reply.status(), fields.cloned().collect(), reply.body.clone()))
+            }
+            Outcome::Reset => Observed::Neither("the request's stream was reset".to_owned()),
+            Outcome::Held => Observed::Neither("the request is held, and nothing will ever wake it".to_owned()),
+        };
+        vm.close(id)?;
+        let check = Check { step, sent: &sent, placeholders: &placeholders, identity: &identity };
+        let differences = check.differences(&observed);
+        // A filter that may hold the headers has business in the body's callback.
+        let late = if scenario.listener.stop_iteration { Vec::new() } else { late_calls(vm, calls_before) };
+        lines.extend(differences.into_iter().chain(late).map(|line| numbered(steps, index, line)));
+    }
+    Ok(lines)
+}
+
+fn request(sent: &Sent) -> Request {
+    Request {
+        headers: Headers::new(sent.head()),
+        body: sent.chunks.clone(),
+        trailers: (!sent.trailers.is_empty()).then(|| Headers::new(sent.trailers.clone())),
+        end_of_stream: sent.end_of_stream,
+    }
+}
+
+/// Host calls after the verdict: none but the trailers' edits, and what is written when the stream is logged.
+fn late_calls(vm: &Vm, since: usize) -> Vec<String> {
+    let late = ["proxy_on_request_body", "proxy_on_response_headers", "proxy_on_response_body"];
+    let calls = vm.host_calls()[since..].iter().filter(|call| late.contains(&call.callback));
+    calls.map(|call| format!("{} is called in {}, after the verdict", call.function, call.callback)).collect()
+}

@@ -1,0 +1,172 @@
+//! Placeholders: `{{token alice}}`, `{{now+5m}}`, `{{pem rs1}}`, ... in scenarios and configurations.
+
+use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use serde_json::Value;
+
+use super::text::Text;
+use crate::mint::{self, TokenSpec};
+
+/// What placeholders stand for in one run of one scenario.
+pub(super) struct Placeholders<'a> {
+    tokens: &'a BTreeMap<String, TokenSpec>,
+    now: u64,
+    /// A token is minted once: two mentions are the same bytes, and a later step sees an older token.
+    minted: RefCell<BTreeMap<String, String>>,
+}
+
+impl<'a> Placeholders<'a> {
+    /// Placeholders for a run that begins at `now` (Unix seconds).
+    pub(super) fn new(tokens: &'a BTreeMap<String, TokenSpec>, now: u64) -> Self {
+        Self { tokens, now, minted: RefCell::default() }
+    }
+
+    /// The bytes of a text.
+    pub(super) fn bytes(&self, text: &Text) -> Result<Vec<u8>, String> {
+        match text {
+            Text::Bytes(bytes) => Ok(bytes.clone()),
+            Text::Template(template) => self.expand(template).map(String::into_bytes),
+        }
+    }
+
+    /// Replaces every placeholder of a text.
+    pub(super) fn expand(&self, template: &str) -> Result<String, String> {
+        replace(template, |name, argument| match name {
+            "token" => self.token(argument),
+            _ => self.general(name, argument),
+        })
+    }
+
+    fn token(&self, name: &str) -> Result<String, String> {
+        if let Some(token) = self.minted.borrow().get(name) {
+            return Ok(token.clone());
+        }
+        let token = self.mint(name)?;
+        self.minted.borrow_mut().insert(name.to_owned(), token.clone());
+        Ok(token)
+    }
+
+    fn mint(&self, name: &str) -> Result<String, String> {
+        let mut spec = self.tokens.get(name).ok_or_else(|| format!("no token is called {name}"))?.clone();
+        for raw in [&mut spec.raw_header, &mut spec.raw_payload].into_iter().flatten() {
+            *raw = replace(raw, |name, argument| self.general(name, argument))?;
+        }
+        mint::mint(&spec, self.now).map_err(|e| format!("token {name}: {e}"))
+    }
+
+    fn general(&self, name: &str, argument: &str) -> Result<String, String> {
+        match name {
+            "now" => Ok(self.now.to_string()),
+            _ if name.starts_with("now") => self.instant(name),
+            "base64" => Ok(STANDARD.encode(argument)),
+            "base64url" => Ok(URL_SAFE_NO_PAD.encode(argument)),
+            "repeat" => {
+                let (count, text) = argument.split_once(' ').ok_or("write {{repeat 5 ab}}")?;
+                Ok(text.repeat(count.parse().map_err(|_| format!("{count} is no count"))?))
+            }
+            "pem" => mint::public_pem(argument).map_err(|e| e.to_string()),
+            "secret" => mint::secret(argument).map_err(|e| e.to_string()),
+            _ => Err(format!("no placeholder is called {name}")),
+        }
+    }
+
+    fn instant(&self, name: &str) -> Result<String, String> {
+        let (sign, offset) = name["now".len()..].split_at_checked(1).ok_or("write {{now+5m}}")?;
+        let offset = duration(offset)?.as_secs();
+        let instant = match sign {
+            "+" => self.now.checked_add(offset),
+            "-" => self.now.checked_sub(offset),
+            _ => None,
+        };
+        Ok(instant.ok_or_else(|| format!("{name} is no time"))?.to_string())
+    }
+}
+
+/// Replaces the placeholders of a configuration: a string that is `{{jwks rs1 es1}}` becomes that key set.
+pub(super) fn expand_configuration(value: &mut Value) -> Result<(), String> {
+    match value {
+        Value::String(text) => match key_set(text) {
+            Some(set) => *value = set?,
+            None => *text = static_placeholders().expand(text)?,
+        },
+        Value::Array(items) => items.iter_mut().try_for_each(expand_configuration)?,
+        Value::Object(members) => members.values_mut().try_for_each(expand_configuration)?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Replaces the placeholders of a configuration that is text: a key set as JSON, other things as the inside of a JSON
+/// string.
+pub(super) fn expand_configuration_text(text: &str) -> Result<String, String> {
+    replace(text, |name, argument| match name {
+        "jwks" => key_set(&format!("{{{{jwks {argument}}}}}")).expect("it is one").map(|set| set.to_string()),
+        _ => {
+            let plain = static_placeholders().general(name, argument)?;
+            let quoted = Value::String(plain).to_string();
+            Ok(quoted[1..quoted.len() - 1].to_owned())
+        }
+    })
+}
+
+/// A duration as scenarios write it: `500ms`, `61s`, `5m`, `1h`, `2d`.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|e| format!("{text} is no duration: {e}"))
+}
+
+fn static_placeholders() -> Placeholders<'static> {
+    static NONE: BTreeMap<String, TokenSpec> = BTreeMap::new();
+    Placeholders::new(&NONE, 0)
+}
+
+fn key_set(text: &str) -> Option<Result<Value, String>> {
+    let names = text.strip_prefix("{{jwks ")?.strip_suffix("}}")?;
+    let names: Vec<&str> = names.split_whitespace().collect();
+    Some(mint::jwks(&names).map_err(|e| e.to_string()))
+}
+
+fn replace(template: &str, value: impl Fn(&str, &str) -> Result<String, String>) -> Result<String, String> {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once("{{") {
+        let (inside, behind) =
+            after.split_once("}}").ok_or_else(|| format!("{template:?} opens {{{{ and never closes it"))?;
+        let (name, argument) = inside.split_once(' ').unwrap_or((inside, ""));
+        out.push_str(before);
+        out.push_str(&value(name, argument)?);
+        rest = behind;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn text_around_placeholders_stays() {
+        let tokens = BTreeMap::new();
+        let placeholders = Placeholders::new(&tokens, 100);
+        assert_eq!(placeholders.expand("a{{now+5m}}b{{repeat 3 x}}c").unwrap(), "a400bxxxc");
+        assert_eq!(placeholders.expand("{single}").unwrap(), "{single}");
+        assert!(placeholders.expand("{{nothing}}").is_err());
+        assert!(placeholders.expand("{{token nobody}}").unwrap_err().contains("nobody"));
+    }
+
+    #[test]
+    fn a_key_set_becomes_an_object() {
+        let mut configuration = json!({"jwks": {"inline": "{{jwks es1 rs1}}"}});
+        expand_configuration(&mut configuration).unwrap();
+        assert_eq!(configuration["jwks"]["inline"]["keys"].as_array().unwrap().len(), 2);
+        let text = expand_configuration_text(r#"{"k": {{jwks es1}}, "p": "{{pem es1}}"}"#).unwrap();
+        let parsed: Value = serde_json::from_str(&text).unwrap();
+        assert!(parsed["p"].as_str().unwrap().starts_with("-----BEGIN"));
+    }
+}
