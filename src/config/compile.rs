@@ -354,7 +354,7 @@ fn items(list: &Member<Items<String>>) -> impl Iterator<Item = (usize, &String)>
 fn is_identity_header(name: &str, prefix: bool) -> bool {
     let folded = folded_name(name);
     let hits = |header: &&str| if prefix { header.starts_with(&*folded) } else { **header == *folded };
-    is_header_name(name) && !FRAMING_HEADERS.iter().any(|header| hits(&header))
+    is_header_name(name) && !FRAMING_HEADERS.iter().any(hits)
 }
 
 /// Whether a text is printable ASCII, as a header that gatepost writes has to be.
