@@ -1,14 +1,13 @@
 //! A real Envoy: found, configured, started, and never left behind.
 //!
-//! [`binary`] finds it, [`Gateway`] describes listeners with the module in them, [`Envoy`] is the running process.
+//! [`binary`] finds it, [`Gateway`] describes listeners with the module in them, [`Envoy`] runs one and
+//! [`Process`] sees to it that it ends.
 
 use std::{
     io::{self, Write as _},
     net::SocketAddr,
-    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -16,8 +15,10 @@ use std::{
 use serde_json::Value;
 
 mod bootstrap;
+mod process;
 
 pub use bootstrap::{Gateway, Listener, lds_resources};
+pub use process::Process;
 
 use crate::client;
 
@@ -25,8 +26,7 @@ use crate::client;
 pub struct Envoy {
     admin: SocketAddr,
     folder: tempfile::TempDir,
-    stop: Option<mpsc::Sender<()>>,
-    keeper: Option<thread::JoinHandle<()>>,
+    process: Process,
 }
 
 /// Why Envoy does not run.
@@ -102,9 +102,8 @@ impl Envoy {
         command.args(["--disable-hot-restart", "--log-level", "warning", "--component-log-level", "wasm:info"]);
         command.args(["--concurrency", &concurrency.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        let (stop, keeper) = keep(command).map_err(failed(&binary.to_string_lossy()))?;
-        let mut envoy =
-            Self { admin: SocketAddr::from(([127, 0, 0, 1], 0)), folder, stop: Some(stop), keeper: Some(keeper) };
+        let process = Process::start(command).map_err(failed(&binary.to_string_lossy()))?;
+        let mut envoy = Self { admin: SocketAddr::from(([127, 0, 0, 1], 0)), folder, process };
         envoy.wait_until_ready()?;
         Ok(envoy)
     }
@@ -139,7 +138,7 @@ impl Envoy {
 
     /// Whether the process still runs.
     pub fn is_alive(&self) -> bool {
-        self.keeper.as_ref().is_some_and(|keeper| !keeper.is_finished())
+        self.process.is_alive()
     }
 
     fn wait_until_ready(&mut self) -> Result<(), EnvoyError> {
@@ -166,57 +165,10 @@ impl Envoy {
 
 impl Drop for Envoy {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(keeper) = self.keeper.take() {
-            let _ = keeper.join();
-        }
         if thread::panicking() {
             let _ = writeln!(io::stderr(), "the end of Envoy's log:\n{}", tail(&self.log()));
         }
     }
-}
-
-/// Starts the process in a thread that lives as long as it does, and ends it when the sender is dropped.
-fn keep(mut command: Command) -> io::Result<(mpsc::Sender<()>, thread::JoinHandle<()>)> {
-    let (stop, stopped) = mpsc::channel::<()>();
-    let (started, start) = mpsc::channel();
-    // SAFETY: between fork and exec only one system call is made, which is safe there. The signal comes when the thread
-    // that made the child ends, hence the thread: whatever kills this process then ends Envoy as well.
-    #[allow(unsafe_code, reason = "the standard library has no safe way to tie a child's life to its parent's")]
-    unsafe {
-        command.pre_exec(|| Ok(rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))?));
-    }
-    let keeper = thread::Builder::new().name("envoy".to_owned()).spawn(move || {
-        let mut child = match command.spawn() {
-            Ok(child) => child,
-            Err(error) => return drop(started.send(Err(error))),
-        };
-        let _ = started.send(Ok(()));
-        while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(20)) {
-            if matches!(child.try_wait(), Ok(Some(_))) {
-                return;
-            }
-        }
-        end(&mut child);
-    })?;
-    start.recv().map_err(io::Error::other)??;
-    Ok((stop, keeper))
-}
-
-/// SIGTERM, some time to obey, then SIGKILL.
-fn end(child: &mut Child) {
-    if let Some(pid) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
-    let end = Instant::now() + Duration::from_secs(5);
-    while Instant::now() < end {
-        if matches!(child.try_wait(), Ok(Some(_)) | Err(_)) {
-            return;
-        }
-        thread::sleep(Duration::from_millis(10));
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }
 
 fn tail(log: &str) -> String {

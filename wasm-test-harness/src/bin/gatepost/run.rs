@@ -66,8 +66,8 @@ async fn serve(plan: &Plan, check: bool) -> Result<(), Failure> {
     let _echo = Echo::start_at(plan.service.address)
         .await
         .map_err(|error| Failure::Invalid(format!("the echo service on {}: {error}", plan.service.address)))?;
-    let mut envoy = Envoy::start(plan, check)?;
-    wait_until_ready(plan, &mut envoy).await?;
+    let envoy = Envoy::start(plan, check)?;
+    wait_until_ready(plan, &envoy).await?;
 
     let requests = requests::all(&demo_token()?);
     if check {
@@ -80,7 +80,7 @@ async fn serve(plan: &Plan, check: bool) -> Result<(), Failure> {
     }
 }
 
-async fn wait_until_ready(plan: &Plan, envoy: &mut Envoy) -> Result<(), Failure> {
+async fn wait_until_ready(plan: &Plan, envoy: &Envoy) -> Result<(), Failure> {
     let started = tokio::time::Instant::now();
     while started.elapsed() < START_TIMEOUT {
         envoy.check_alive()?;
