@@ -23,6 +23,7 @@ help: ## List the targets
 setup: ## Fetch everything the other targets need (each also does so itself)
 	@$(SETUP)/wasm-toolchain.sh >/dev/null
 	@$(SETUP)/envoy.sh >/dev/null
+	@$(SETUP)/crosscheck.sh >/dev/null
 	@$(SETUP)/wasm-bindgen.sh >/dev/null
 	@$(SETUP)/cargo-deny.sh >/dev/null
 
@@ -35,6 +36,7 @@ run: build ## Start Envoy with envoy.yaml and an echo service, until Ctrl-C (ARG
 test: lint test-native test-wasm ## Run everything: lint, native tests, Envoy, the unit tests in wasm
 
 test-native: build ## Run the native tests, and the scenarios in wasmtime and Envoy
+	libraries="$$($(SETUP)/crosscheck.sh)"; export GATEPOST_CROSSCHECK="$$libraries"; \
 	$(WITH_ENVOY) cargo test $(LOCKED) --workspace $(ARGS)
 
 test-wasm: ## Run the unit tests compiled to wasm, under node

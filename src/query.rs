@@ -26,6 +26,10 @@ impl<'a> Piece<'a> {
     pub fn may_be(&self, mut is: impl FnMut(&str) -> bool) -> bool {
         let name = self.name();
         let name = String::from_utf8_lossy(&name);
+        // Most names are folded as they are, and a query may hold thousands.
+        if name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')) {
+            return is(&name);
+        }
         if is(&folded_name(&name)) {
             return true;
         }
