@@ -47,8 +47,9 @@ test-wasm: ## Run the unit tests compiled to wasm, under node
 e2e: build ## Run the scenarios in Envoy alone
 	$(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test '$(E2E_TESTS)' $(ARGS)
 
-lint: ## Check format, clippy (native and wasm), licences, sources and advisories
+lint: ## Check format, clippy (native and wasm), documentation, licences, sources and advisories
 	cargo fmt --all --check
 	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
 	$(SETUP)/wasm-cargo.sh clippy $(LOCKED) --target wasm32-wasip1 --package gatepost -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc $(LOCKED) --no-deps --document-private-items --lib --workspace
 	@$(SETUP)/cargo-deny.sh check

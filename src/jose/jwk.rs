@@ -124,7 +124,7 @@ impl KeySet {
     }
 
     /// Verifies a signature with the keys that bear the key id, or, where the token names none, with those of the right
-    /// type, [`MOST_TRIED`] at most.
+    /// type, eight at most.
     ///
     /// # Errors
     ///

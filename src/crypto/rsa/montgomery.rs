@@ -193,7 +193,7 @@ impl Space {
     }
 }
 
-/// The sum of a[i] * b[column - i], b being reversed, for a column below the number of limbs.
+/// The sum of `a[i] * b[column - i]`, b being reversed, for a column below the number of limbs.
 #[inline]
 fn lower_column(a: &[u32], reversed: &[u32], column: usize) -> u64 {
     let end = column.wrapping_add(1);
@@ -206,7 +206,7 @@ fn upper_column(a: &[u32], reversed: &[u32], column: usize) -> u64 {
     dot(from(a, column.wrapping_add(1).wrapping_sub(a.len())), reversed)
 }
 
-/// The sum of a[i] * a[column - i] for any column: each product of two different limbs is made once and counted twice.
+/// The sum of `a[i] * a[column - i]` for any column: each product of two different limbs is made once and counted twice.
 #[inline]
 fn square_column(a: &[u32], reversed: &[u32], column: usize) -> u64 {
     let end = column.wrapping_add(1);
