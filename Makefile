@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test lint test-native test-wasm run e2e
+.PHONY: help setup build test lint test-native test-wasm run e2e fuzz
 
 SETUP := ./wasm-test-harness/setup
 MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gatepost.wasm
@@ -46,6 +46,9 @@ test-wasm: ## Run the unit tests compiled to wasm, under node
 
 e2e: build ## Run the scenarios in Envoy alone
 	$(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test '$(E2E_TESTS)' $(ARGS)
+
+fuzz: ## Fuzz the parsers and the engine with a nightly compiler (SECONDS_EACH=60)
+	@$(SETUP)/fuzz.sh
 
 lint: ## Check format, clippy (native and wasm), documentation, licences, sources and advisories
 	cargo fmt --all --check
