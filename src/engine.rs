@@ -254,7 +254,7 @@ fn locate<'a>(
     if path.has_encoded_slash() && !route.is_some_and(|route| route.keeps_encoded_slash) {
         return Err(refused(Reason::BadPath));
     }
-    if is_lookalike(gateway, &host, &path, leaf, request) {
+    if is_lookalike(gateway, &host, &path, leaf, selected.class(gateway), request) {
         return Err(refused(Reason::LookalikePath));
     }
     if let Some(route) = route {
@@ -283,13 +283,19 @@ fn locate<'a>(
 
 /// Whether another policy would apply for a server that ignores case, a trailing slash, path parameters, or the encoding
 /// of a slash.
-fn is_lookalike(gateway: &Gateway, host: &str, path: &NormalPath, leaf: Option<&Leaf>, request: &Request<'_>) -> bool {
-    let class = select(gateway, leaf, request).class(gateway);
+fn is_lookalike(
+    gateway: &Gateway,
+    host: &str,
+    path: &NormalPath,
+    leaf: Option<&Leaf>,
+    class: Class,
+    request: &Request<'_>,
+) -> bool {
     let is_itself = |other: &Leaf| leaf.is_some_and(|leaf| std::ptr::eq(leaf, other));
-    let differs = |other: Option<&Leaf>| select(gateway, other, request).class(gateway) != class;
+    let differs = |other: &Leaf| select(gateway, Some(other), request).class(gateway) != class;
     let differ = |path: &NormalPath| {
         let leaves = gateway.table.find_lookalikes(host, path);
-        !leaves.iter().any(|other| is_itself(other)) && leaves.iter().any(|other| differs(Some(other)))
+        !leaves.iter().any(|other| is_itself(other)) && leaves.iter().any(|other| differs(other))
     };
     differ(path) || path.lenient().is_some_and(|lenient| differ(&lenient))
 }

@@ -206,6 +206,9 @@ mod tests {
             "?actor",
             "%3factor",
             "actor [x]",
+            "[actor]",
+            "%5Bactor%5D[]",
+            "%ef%bb%bfactor",
         ] {
             assert!(may_be(spelling, "actor"), "{spelling}");
         }

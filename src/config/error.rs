@@ -3,11 +3,8 @@
 use std::fmt;
 
 use crate::{
-    crypto::Algorithm,
-    jose::jwk::JwkErrorKind,
-    json::JsonError,
-    mapping::expression::ExpressionError,
-    route::{path::PathError, template::TemplateError},
+    crypto::Algorithm, jose::jwk::JwkErrorKind, json::JsonError, mapping::expression::ExpressionError,
+    route::template::TemplateError,
 };
 
 /// An error and its place: `authenticators.users.jwks.inline.keys[1].n: not base64url`.
@@ -128,25 +125,11 @@ impl fmt::Display for ConfigErrorKind {
                 write!(f, "{bytes} bytes are too few for {algorithm}; a secret is at least as long as the hash")
             }
             Self::Template(TemplateError::Unmatchable(error)) => {
-                write!(f, "{}: {}", TemplateError::Unmatchable(*error), describe(*error))
+                write!(f, "{}: {error}", TemplateError::Unmatchable(*error))
             }
             Self::Template(error) => error.fmt(f),
             Self::Expression(error) => error.fmt(f),
             Self::SameRoute { other } => write!(f, "cannot be told apart from paths[{other}]"),
         }
-    }
-}
-
-fn describe(error: PathError) -> &'static str {
-    match error {
-        PathError::NotOriginForm => "it does not begin with a slash",
-        PathError::Character => "it holds a control character, space, backslash or `#`",
-        PathError::MalformedEncoding => "it holds a `%` without two hexadecimal digits",
-        PathError::NotUtf8 => "it is not UTF-8",
-        PathError::DoubleEncoding => "it is encoded twice",
-        PathError::DotSegment => "it holds a dot segment",
-        PathError::EmptySegment => "it holds an empty segment",
-        PathError::Parameter => "it holds a `;`",
-        PathError::EncodedSlash => "it holds an encoded slash",
     }
 }

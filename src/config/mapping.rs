@@ -102,11 +102,10 @@ fn check_header_target(name: &str, others: &[Entry], path: &str, errors: &mut Er
 }
 
 fn check_query_target(name: &str, others: &[Entry], path: &str, errors: &mut Errors) {
-    let fold = |name: &str| query::folded_name(name);
-    let folded = fold(name);
+    let folded = query::folded_name(name);
     let kind = if folded.is_empty() {
         ConfigErrorKind::Empty
-    } else if others.iter().any(|other| other.target != name && fold(&other.target) == folded) {
+    } else if others.iter().any(|other| other.target != name && query::folded_name(&other.target) == folded) {
         ConfigErrorKind::Repeated
     } else {
         return;

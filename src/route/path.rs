@@ -160,6 +160,22 @@ impl Segment {
     }
 }
 
+impl std::fmt::Display for PathError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::NotOriginForm => "it does not begin with a slash",
+            Self::Character => "it holds a control character, space, backslash or `#`",
+            Self::MalformedEncoding => "it holds a `%` without two hexadecimal digits",
+            Self::NotUtf8 => "it is not UTF-8",
+            Self::DoubleEncoding => "it is encoded twice",
+            Self::DotSegment => "it holds a dot segment",
+            Self::EmptySegment => "it holds an empty segment",
+            Self::Parameter => "it holds a `;`",
+            Self::EncodedSlash => "it holds an encoded slash",
+        })
+    }
+}
+
 fn has_encoded_semicolon(raw: &[u8]) -> bool {
     raw.windows(3).any(|window| window.eq_ignore_ascii_case(b"%3b"))
 }

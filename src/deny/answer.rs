@@ -1,0 +1,209 @@
+//! What a refused caller is answered: status, headers and body, or a gRPC status.
+
+use super::Code;
+
+/// A status of gRPC and its message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrpcStatus {
+    /// One of <https://grpc.github.io/grpc/core/md_doc_statuscodes.html>.
+    pub code: u8,
+    /// The code of the denial.
+    pub message: &'static str,
+}
+
+/// An answer that the gateway gives itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// Headers, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body.
+    pub body: String,
+    /// What a gRPC caller gets instead of status and body.
+    pub grpc: Option<GrpcStatus>,
+}
+
+/// How answers are written: the configuration's `responses`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Responses {
+    /// The `realm` of challenges (RFC 9110 §11.5).
+    pub realm: Option<String>,
+    /// The form of the body.
+    pub format: Format,
+    /// The URL of the protected resource metadata (RFC 9728 §5.1).
+    pub resource_metadata: Option<String>,
+    /// Origins whose scripts may read a denial.
+    pub cors_origins: Vec<String>,
+}
+
+/// The form of a denial's body.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// `{"error": ..., "error_description": ...}`
+    #[default]
+    Json,
+    /// Problem details (RFC 9457).
+    Problem,
+}
+
+/// A denial with what its answer depends on.
+#[derive(Clone, Debug, Default)]
+pub struct Circumstances<'a> {
+    /// The authentication schemes of the route, for the challenge.
+    pub schemes: Vec<&'static str>,
+    /// All scopes that the route asks for.
+    pub scopes: &'a [String],
+    /// The methods that the path serves.
+    pub allow: Option<String>,
+    /// The `Origin` of the request.
+    pub origin: Option<&'a [u8]>,
+    /// Whether the request is a gRPC call.
+    pub grpc: bool,
+}
+
+impl Answer {
+    /// The answer to a refused request. Nothing of the request is in it, but a listed origin.
+    #[must_use]
+    pub fn new(code: Code, responses: &Responses, circumstances: &Circumstances<'_>) -> Self {
+        let mut headers = Vec::new();
+        let mut header = |name: &str, value: String| headers.push((name.to_owned(), value));
+        let (media_type, body) = match responses.format {
+            Format::Json => ("application/json", json_body(code)),
+            Format::Problem => ("application/problem+json", problem_body(code)),
+        };
+        if !circumstances.grpc {
+            header("content-type", media_type.to_owned());
+        }
+        header("cache-control", "no-store".to_owned());
+        if let Some(allow) = &circumstances.allow {
+            header("allow", allow.clone());
+        }
+        if code.challenges() {
+            for scheme in &circumstances.schemes {
+                header("www-authenticate", challenge(scheme, code, responses, circumstances.scopes));
+            }
+        }
+        let listed = responses.cors_origins.iter().find(|origin| Some(origin.as_bytes()) == circumstances.origin);
+        if let Some(origin) = listed {
+            header("access-control-allow-origin", origin.clone());
+            header("access-control-expose-headers", "WWW-Authenticate".to_owned());
+        }
+        if !responses.cors_origins.is_empty() {
+            // For unlisted origins as well: a cache must not give one origin the answer for another.
+            header("vary", "Origin".to_owned());
+        }
+        Self { status: code.status(), headers, body, grpc: circumstances.grpc.then(|| code.grpc_status()) }
+    }
+}
+
+/// A challenge (RFC 9110 §11.6.1) with the attributes of RFC 6750 §3 and RFC 9728 §5.1.
+fn challenge(scheme: &str, code: Code, responses: &Responses, scopes: &[String]) -> String {
+    let mut attributes = Vec::new();
+    let mut attribute = |name: &str, value: &str| attributes.push(format!("{name}=\"{}\"", escaped(value)));
+    if let Some(realm) = &responses.realm {
+        attribute("realm", realm);
+    }
+    if let Some(error) = code.oauth_error() {
+        attribute("error", error);
+        attribute("error_description", code.description());
+    }
+    if code == Code::InsufficientScope {
+        attribute("scope", &scopes.join(" "));
+    }
+    if let Some(url) = &responses.resource_metadata {
+        attribute("resource_metadata", url);
+    }
+    if attributes.is_empty() {
+        return scheme.to_owned();
+    }
+    format!("{scheme} {}", attributes.join(", "))
+}
+
+/// The content of a quoted string (RFC 9110 §5.6.4).
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"")
+}
+
+// Names and descriptions hold nothing that JSON would escape; a test makes sure.
+fn json_body(code: Code) -> String {
+    format!("{{\"error\":\"{}\",\"error_description\":\"{}\"}}", code.name(), code.description())
+}
+
+fn problem_body(code: Code) -> String {
+    format!(
+        "{{\"type\":\"about:blank\",\"title\":\"{}\",\"status\":{},\"detail\":\"{}\",\"error\":\"{}\"}}",
+        code.title(),
+        code.status(),
+        code.description(),
+        code.name()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+    use crate::deny::Reason;
+    use crate::{json::Json, test::test};
+
+    fn answer(code: Code, responses: &Responses) -> Answer {
+        let scopes = ["orders:read".to_owned(), "orders:write".to_owned()];
+        let circumstances = Circumstances {
+            schemes: vec!["Bearer"],
+            scopes: &scopes,
+            origin: Some(b"https://app.example.com"),
+            ..Circumstances::default()
+        };
+        Answer::new(code, responses, &circumstances)
+    }
+
+    fn header<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+        let mut headers = answer.headers.iter();
+        headers.find(|(header, _)| header == name).map(|(_, value)| value.as_str())
+    }
+
+    test!(labels_are_distinct_and_bodies_are_json, {
+        let labels: HashSet<_> = Reason::all().map(Reason::label).collect();
+        assert_eq!(labels.len(), Reason::all().count());
+        for reason in Reason::all() {
+            for format in [Format::Json, Format::Problem] {
+                let responses = Responses { format, ..Responses::default() };
+                let answer = answer(reason.code(), &responses);
+                let body = Json::parse_strict_object(answer.body.as_bytes(), 2).unwrap();
+                assert_eq!(body.get("error").and_then(Json::as_str), Some(reason.code().name()));
+                assert!(answer.status >= 400);
+            }
+        }
+    });
+
+    test!(a_missing_credential_gets_the_bare_challenge, {
+        let responses = Responses { realm: Some("a\"b".to_owned()), ..Responses::default() };
+        let bare = answer(Code::MissingCredential, &responses);
+        assert_eq!(header(&bare, "www-authenticate"), Some("Bearer realm=\"a\\\"b\""));
+        let bare = answer(Code::MissingCredential, &Responses::default());
+        assert_eq!(header(&bare, "www-authenticate"), Some("Bearer"));
+    });
+
+    test!(a_missing_scope_is_named, {
+        let answer = answer(Code::InsufficientScope, &Responses::default());
+        assert_eq!(
+            header(&answer, "www-authenticate"),
+            Some(
+                "Bearer error=\"insufficient_scope\", error_description=\"The access token lacks a scope that this \
+                 needs\", scope=\"orders:read orders:write\""
+            )
+        );
+    });
+
+    test!(listed_origins_may_read_a_denial, {
+        let listed = Responses { cors_origins: vec!["https://app.example.com".to_owned()], ..Responses::default() };
+        let answer_to_listed = answer(Code::NoRoute, &listed);
+        assert_eq!(header(&answer_to_listed, "access-control-allow-origin"), Some("https://app.example.com"));
+        let other = Responses { cors_origins: vec!["https://b".to_owned()], ..Responses::default() };
+        let answer_to_other = answer(Code::NoRoute, &other);
+        assert_eq!(header(&answer_to_other, "access-control-allow-origin"), None);
+        assert_eq!(header(&answer_to_other, "vary"), Some("Origin"));
+    });
+}
