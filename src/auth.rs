@@ -1,11 +1,22 @@
 //! Authenticators, one file per method, and the policies that combine them.
 
+pub mod introspection;
 pub mod jwt;
+pub mod knowledge;
 pub mod policy;
+
+use std::time::Duration;
 
 use crate::{
     credential::{self, OnMultiple, Source},
+    deny::Reason,
+    jose::{
+        TokenError,
+        claims::{ClaimPath, Times},
+        jwk::KeyPrint,
+    },
     json::Json,
+    provider::{keys::KeySourceId, lookup::TokenDigest},
     request::Request,
 };
 
@@ -32,7 +43,20 @@ pub struct Authenticator {
 #[derive(Debug)]
 pub enum Method {
     /// A JWT (RFC 7519).
-    Jwt(jwt::JwtMethod),
+    Jwt(Box<jwt::JwtMethod>),
+    /// A token that its issuer is asked about (RFC 7662).
+    Introspection(Box<introspection::IntrospectionMethod>),
+}
+
+/// A token that was verified, with what has to be checked again on each use.
+#[derive(Debug)]
+pub struct VerifiedToken {
+    /// Who it speaks for.
+    pub identity: Identity,
+    /// When it is good.
+    pub times: Times,
+    /// The key that verified it; none where there was no key.
+    pub key: Option<KeyPrint>,
 }
 
 /// Who was verified, and what is known of them. Only an authenticator makes one: outside the crate there is no way to.
@@ -59,6 +83,42 @@ pub struct Identity {
     pub claims: Json,
 }
 
+/// Where claims say what a caller may do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grants {
+    /// Where roles stand.
+    pub roles_claim: ClaimPath,
+    /// Where scopes stand; the first that is there counts.
+    pub scopes_claims: Vec<ClaimPath>,
+}
+
+/// What is asked of a provider before a request can be decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Need {
+    /// The keys of a key set.
+    Keys(KeySourceId),
+    /// Whether a token is good.
+    Lookup(AuthenticatorId, TokenDigest),
+}
+
+/// Why a credential is not verified.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unverified {
+    /// It is refused.
+    Refused(Refusal),
+    /// That is not known yet.
+    Waits,
+}
+
+/// Why a request is refused, and when it is worth another try.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub reason: Reason,
+    /// `Retry-After`, where it is for a provider that fails.
+    pub retry_after: Option<Duration>,
+}
+
 impl Authenticator {
     /// The sources that carry its credential in this request.
     #[must_use]
@@ -72,7 +132,56 @@ impl Method {
     #[must_use]
     pub fn schemes(&self) -> &'static [&'static str] {
         match self {
-            Self::Jwt(_) => &["Bearer"],
+            Self::Jwt(_) | Self::Introspection(_) => &["Bearer"],
         }
     }
+}
+
+impl Grants {
+    /// Who claims speak for.
+    fn identity(
+        &self,
+        id: AuthenticatorId,
+        authenticator: &Authenticator,
+        method: &'static str,
+        claims: Json,
+    ) -> Identity {
+        let text = |name: &str| claims.get(name).and_then(Json::as_str).map(str::to_owned);
+        let scopes = self.scopes_claims.iter().find(|claim| claim.find(&claims).is_some());
+        Identity {
+            authenticator: id,
+            authenticator_name: authenticator.name.clone(),
+            method,
+            issuer: text("iss"),
+            subject: text("sub"),
+            owner: None,
+            roles: self.roles_claim.find_strings(&claims, None),
+            scopes: scopes.map(|claim| claim.find_strings(&claims, Some(' '))).unwrap_or_default(),
+            claims,
+        }
+    }
+}
+
+impl From<Reason> for Refusal {
+    fn from(reason: Reason) -> Self {
+        Self { reason, retry_after: None }
+    }
+}
+
+impl From<Reason> for Unverified {
+    fn from(reason: Reason) -> Self {
+        Self::Refused(reason.into())
+    }
+}
+
+impl From<TokenError> for Unverified {
+    fn from(error: TokenError) -> Self {
+        Reason::Token(error).into()
+    }
+}
+
+/// Refuses tokens that are bound to a key or certificate (RFC 7800 §3.1): they are good only with a proof of that key. None
+/// is checked here, so no bound token is taken for a bearer token.
+fn refuse_bound(claims: &Json) -> Result<(), TokenError> {
+    if claims.get("cnf").is_some() { Err(TokenError::UnsupportedConfirmation) } else { Ok(()) }
 }

@@ -4,13 +4,13 @@ use std::{collections::hash_map::RandomState, num::NonZeroUsize, rc::Rc, time::D
 
 use lru::LruCache;
 
-use crate::{auth::jwt::VerifiedToken, time::UnixTime};
+use crate::{auth::VerifiedToken, time::UnixTime};
 
-/// The verified tokens of one authenticator, found by the whole token, byte for byte. Bounded in number and in bytes; the
-/// least recently used go first.
+/// The verified tokens of one authenticator, found by the whole token, byte for byte, or by its SHA-256. Bounded in number
+/// and in bytes; the least recently used go first.
 #[derive(Debug)]
 pub struct TokenCache {
-    entries: LruCache<Box<str>, Entry, RandomState>,
+    entries: LruCache<Box<[u8]>, Entry, RandomState>,
     capacity: usize,
     bytes: usize,
     most_bytes: usize,
@@ -38,7 +38,7 @@ impl TokenCache {
     }
 
     /// A token that was verified before. Its times are the caller's to check.
-    pub fn get(&mut self, token: &str, now: UnixTime) -> Option<Rc<VerifiedToken>> {
+    pub fn get(&mut self, token: &[u8], now: UnixTime) -> Option<Rc<VerifiedToken>> {
         let entry = self.entries.get(token)?;
         if now.as_secs_f64() >= entry.until {
             self.remove(token);
@@ -47,12 +47,8 @@ impl TokenCache {
         Some(Rc::clone(&entry.token))
     }
 
-    /// Keeps a verified token until its `exp`, or for [`WITHOUT_EXPIRY`] where it has none.
-    pub fn insert(&mut self, token: &str, verified: Rc<VerifiedToken>, now: UnixTime) {
-        let until = match verified.times.expires {
-            Some(expires) => expires,
-            None => now.saturating_add(WITHOUT_EXPIRY).as_secs_f64(),
-        };
+    /// Keeps a verified token until a time, in seconds of Unix time: its `exp`, or earlier.
+    pub fn insert(&mut self, token: &[u8], verified: Rc<VerifiedToken>, until: f64, now: UnixTime) {
         if now.as_secs_f64() >= until {
             return; // good within the clock skew alone
         }
@@ -69,9 +65,17 @@ impl TokenCache {
     }
 
     /// Lets a token go.
-    pub fn remove(&mut self, token: &str) {
+    pub fn remove(&mut self, token: &[u8]) {
         if let Some(entry) = self.entries.pop(token) {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
+        }
+    }
+
+    /// Lets all tokens go but these.
+    pub fn retain(&mut self, keep: impl Fn(&VerifiedToken) -> bool) {
+        let gone = self.entries.iter().filter(|(_, entry)| !keep(&entry.token)).map(|(token, _)| token.clone());
+        for token in gone.collect::<Vec<_>>() {
+            self.remove(&token);
         }
     }
 
@@ -120,6 +124,7 @@ mod tests {
                 claims: Json::Null,
             },
             times: Times { expires, ..Times::default() },
+            key: None,
         })
     }
 
@@ -129,45 +134,47 @@ mod tests {
 
     test!(the_least_recently_used_token_goes_first, {
         let mut cache = cache(2);
-        cache.insert("a", verified(Some(2000.0)), NOW);
-        cache.insert("b", verified(Some(2000.0)), NOW);
-        assert!(cache.get("a", NOW).is_some());
-        cache.insert("c", verified(Some(2000.0)), NOW);
-        assert!(cache.get("a", NOW).is_some() && cache.get("b", NOW).is_none() && cache.get("c", NOW).is_some());
+        cache.insert(b"a", verified(Some(2000.0)), 2000.0, NOW);
+        cache.insert(b"b", verified(Some(2000.0)), 2000.0, NOW);
+        assert!(cache.get(b"a", NOW).is_some());
+        cache.insert(b"c", verified(Some(2000.0)), 2000.0, NOW);
+        assert!(cache.get(b"a", NOW).is_some() && cache.get(b"b", NOW).is_none() && cache.get(b"c", NOW).is_some());
         let bytes = cache.bytes;
-        cache.insert("a", verified(Some(2000.0)), NOW);
+        cache.insert(b"a", verified(Some(2000.0)), 2000.0, NOW);
         assert_eq!((cache.len(), cache.bytes), (2, bytes));
-        cache.remove("a");
-        cache.remove("c");
+        cache.remove(b"a");
+        cache.remove(b"c");
         assert_eq!((cache.len(), cache.bytes), (0, 0));
     });
 
     test!(nothing_is_kept_past_its_expiry, {
         let mut cache = cache(2);
-        cache.insert("a", verified(Some(1000.0)), NOW);
+        cache.insert(b"a", verified(Some(1000.0)), 1000.0, NOW);
         assert!(cache.is_empty());
-        cache.insert("a", verified(Some(1000.5)), NOW);
-        assert!(cache.get("a", NOW).is_some());
-        assert!(cache.get("a", UnixTime::from_nanos(1_000_500_000_000)).is_none());
+        cache.insert(b"a", verified(Some(1000.5)), 1000.5, NOW);
+        assert!(cache.get(b"a", NOW).is_some());
+        assert!(cache.get(b"a", UnixTime::from_nanos(1_000_500_000_000)).is_none());
         assert!(cache.is_empty() && cache.bytes == 0);
     });
 
-    test!(a_token_without_expiry_is_kept_for_five_minutes, {
-        let mut cache = cache(2);
-        cache.insert("a", verified(None), NOW);
-        assert!(cache.get("a", UnixTime::from_secs(1299)).is_some());
-        assert!(cache.get("a", UnixTime::from_secs(1300)).is_none());
+    test!(what_is_not_retained_frees_its_room, {
+        let mut cache = cache(3);
+        cache.insert(b"a", verified(Some(2000.0)), 2000.0, NOW);
+        cache.insert(b"b", verified(None), 2000.0, NOW);
+        cache.retain(|token| token.times.expires.is_none());
+        assert!(cache.get(b"a", NOW).is_none() && cache.get(b"b", NOW).is_some());
+        cache.retain(|_| false);
         assert!(cache.is_empty() && cache.bytes == 0);
     });
 
     test!(bytes_are_bounded, {
         let mut cache = cache(3);
         for name in ["a", "b", "c", "d"] {
-            cache.insert(&name.repeat(7000), verified(Some(2000.0)), NOW);
+            cache.insert(name.repeat(7000).as_bytes(), verified(Some(2000.0)), 2000.0, NOW);
             assert!(cache.bytes <= 3 * MEAN_BYTES);
         }
         assert_eq!(cache.len(), 1);
-        cache.insert(&"e".repeat(13_000), verified(Some(2000.0)), NOW);
+        cache.insert("e".repeat(13_000).as_bytes(), verified(Some(2000.0)), 2000.0, NOW);
         assert_eq!((cache.len(), cache.bytes), (0, 0));
     });
 }

@@ -12,10 +12,14 @@ mod compile;
 mod decode;
 mod error;
 pub mod gateway;
+mod introspection;
+mod jwt;
 mod mapping;
 mod policy;
+mod provider;
 mod routes;
 mod schema;
+mod secret;
 
 pub use error::{ConfigError, ConfigErrorKind};
 pub use gateway::Gateway;

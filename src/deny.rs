@@ -44,6 +44,12 @@ pub enum Reason {
     LookalikePath,
     /// The path does not serve this method.
     MethodNotAllowed,
+    /// The keys that would verify the token cannot be had.
+    KeysUnavailable,
+    /// The token's issuer did not say whether it is good.
+    IntrospectionFailed,
+    /// Too many requests wait for a provider.
+    TooManyWaiting,
     /// The host did not give or take the headers.
     HostFailure,
     /// More headers than the host can carry.
@@ -80,6 +86,8 @@ pub enum Code {
     /// 405
     MethodNotAllowed,
     /// 503
+    ProviderUnavailable,
+    /// 503
     GatewayFailure,
     /// 431
     HeadersTooLarge,
@@ -104,6 +112,9 @@ impl Reason {
             Self::NoRoute,
             Self::LookalikePath,
             Self::MethodNotAllowed,
+            Self::KeysUnavailable,
+            Self::IntrospectionFailed,
+            Self::TooManyWaiting,
             Self::HostFailure,
             Self::HeadersTooLarge,
         ]
@@ -128,6 +139,7 @@ impl Reason {
             Self::NominatedIdentity | Self::UnsupportedUpgrade | Self::MalformedHead => Code::BadRequest,
             Self::NoRoute | Self::LookalikePath => Code::NoRoute,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
+            Self::KeysUnavailable | Self::IntrospectionFailed | Self::TooManyWaiting => Code::ProviderUnavailable,
             Self::HostFailure => Code::GatewayFailure,
             Self::HeadersTooLarge => Code::HeadersTooLarge,
         }
@@ -152,6 +164,9 @@ impl Reason {
             Self::NoRoute => "no_route",
             Self::LookalikePath => "lookalike_path",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::IntrospectionFailed => "introspection_failed",
+            Self::TooManyWaiting => "too_many_waiting",
             Self::HostFailure => "host_failure",
             Self::HeadersTooLarge => "headers_too_large",
         }
@@ -190,6 +205,7 @@ impl Code {
             Self::BadRequest => "bad_request",
             Self::NoRoute => "no_route",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::ProviderUnavailable => "provider_unavailable",
             Self::GatewayFailure => "gateway_failure",
             Self::HeadersTooLarge => "headers_too_large",
         }
@@ -209,7 +225,7 @@ impl Code {
             Self::NoRoute => 404,
             Self::MethodNotAllowed => 405,
             Self::HeadersTooLarge => 431,
-            Self::GatewayFailure => 503,
+            Self::ProviderUnavailable | Self::GatewayFailure => 503,
         }
     }
 
@@ -230,6 +246,7 @@ impl Code {
             Self::BadRequest => "The request is malformed",
             Self::NoRoute => "There is nothing at this path",
             Self::MethodNotAllowed => "The path does not serve this method",
+            Self::ProviderUnavailable => "The credential cannot be checked at the moment",
             Self::GatewayFailure => "The gateway could not process the request",
             Self::HeadersTooLarge => "The request headers are too large",
         }
@@ -263,6 +280,7 @@ impl Code {
             | Self::BadRequest
             | Self::NoRoute
             | Self::MethodNotAllowed
+            | Self::ProviderUnavailable
             | Self::GatewayFailure
             | Self::HeadersTooLarge => false,
         }

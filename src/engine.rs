@@ -1,7 +1,7 @@
 //! One request's decision, without any input or output of its own: heads and times come in, edits and answers go out.
 //!
 //! ```
-//! use gatepost::{config, engine::{Engine, Verdict}, request::Head, time::UnixTime};
+//! use gatepost::{config, engine::{Engine, RequestId, Verdict}, request::Head, time::UnixTime};
 //!
 //! let configuration = br#"{
 //!     "authorizer": {"type": "jwt", "issuer": "https://idp.example.com", "audiences": ["api"],
@@ -10,37 +10,42 @@
 //!               {"method": "GET", "path": "/orders/{.+}", "auth": true}]
 //! }"#;
 //! let gateway = config::load(configuration, &|_| None).unwrap();
-//! let mut engine = Engine::new(gateway);
+//! let mut engine = Engine::new(gateway, 7);
 //! let mut decide = |path: &str| {
 //!     let headers = [(":method", "GET"), (":path", path), (":authority", "api.example.com")];
 //!     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
 //!     let head = Head { headers: headers.to_vec(), end_of_stream: true };
-//!     engine.decide(&head, UnixTime::from_secs(1_800_000_000)).verdict
+//!     engine.decide(RequestId(1), &head, UnixTime::from_secs(1_800_000_000)).verdict
 //! };
 //! assert!(matches!(decide("/health"), Verdict::Forward(_)));
 //! assert!(matches!(decide("/orders/7"), Verdict::Deny(answer) if answer.status == 401));
 //! ```
 
-use std::{collections::HashSet, rc::Rc};
+mod providers;
+mod target;
+mod waiting;
+
+use std::{collections::HashSet, rc::Rc, time::Duration};
 
 use crate::{
     auth::{
-        AuthenticatorId, Identity,
-        jwt::VerifiedToken,
-        policy::{Failure, Outcome, Policy, Verifier},
+        AuthenticatorId, Identity, Method, Need, Unverified, VerifiedToken,
+        knowledge::{Means, Patience, Settled, Tokens},
+        policy::{Failure, Outcome, Verifier},
     },
-    cache::TokenCache,
-    config::gateway::{Gateway, Mode, Route, Unmatched},
+    config::gateway::{Gateway, Mode},
     deny::Circumstances,
     forward,
     mapping::{Mapped, expression::Facts},
+    provider::{CallIds, keys::KeySource, schedule::Random},
     request::{Request, folded_name},
-    route::{
-        path::NormalPath,
-        table::{Leaf, RouteId},
-    },
+    route::table::RouteId,
     strip,
 };
+use target::{Target, locate};
+pub use waiting::RequestId;
+use waiting::{GRACE, Pending, Waiting};
+
 pub use crate::{
     deny::{Answer, Code, GrpcStatus, Reason},
     forward::HeaderEdit,
@@ -48,12 +53,21 @@ pub use crate::{
     time::UnixTime,
 };
 
-/// A gateway and the tokens that it has verified.
+/// A gateway, what it has learnt on one worker, and the requests that wait there for an identity provider.
+///
+/// What it has to know of providers it asks for in the [`Effects`](crate::provider::Effects) of [`tick`](Self::tick) and
+/// [`answer`](Self::answer); a request that needs an answer gets [`Verdict::Wait`], and its decision from
+/// [`next_decided`](Self::next_decided).
 #[derive(Debug)]
 pub struct Engine {
     gateway: Gateway,
     /// One for each authenticator.
-    caches: Vec<TokenCache>,
+    tokens: Vec<Tokens>,
+    /// One for each key set of a provider.
+    sources: Vec<KeySource>,
+    waiting: Waiting,
+    random: Random,
+    calls: CallIds,
 }
 
 /// What was decided about a request, and why.
@@ -74,6 +88,8 @@ pub enum Verdict {
     Forward(Vec<HeaderEdit>),
     /// Answer it.
     Deny(Answer),
+    /// Hold it: a provider has to be asked first.
+    Wait,
 }
 
 /// What operators learn about a decision.
@@ -109,6 +125,11 @@ pub enum Step {
         /// Why it refused; none if it verified.
         refused: Option<Reason>,
     },
+    /// An authenticator has to ask a provider first.
+    Waits {
+        /// Its name.
+        authenticator: String,
+    },
     /// No credential came, and none is needed.
     Anonymous,
     /// Who was verified.
@@ -123,12 +144,20 @@ pub enum Step {
 }
 
 impl Engine {
-    /// An engine that has verified nothing yet.
+    /// An engine that has learnt nothing yet. The seed is random: workers are told apart by it.
     #[must_use]
-    pub fn new(gateway: Gateway) -> Self {
-        let caches = gateway.authenticators.iter();
-        let caches = caches.map(|_| TokenCache::new(gateway.cached_tokens)).collect();
-        Self { gateway, caches }
+    pub fn new(gateway: Gateway, seed: u64) -> Self {
+        let tokens = gateway.authenticators.iter().map(|authenticator| {
+            Tokens::new(match &authenticator.method {
+                Method::Jwt(_) => gateway.cached_tokens,
+                Method::Introspection(method) => method.entries,
+            })
+        });
+        let tokens = tokens.collect();
+        let sources = gateway.key_sources.iter();
+        let sources = sources.map(|(place, config)| KeySource::new(place.clone(), config.clone())).collect();
+        let (random, calls) = (Random::new(seed), CallIds::default());
+        Self { gateway, tokens, sources, waiting: Waiting::default(), random, calls }
     }
 
     /// The configuration.
@@ -137,16 +166,20 @@ impl Engine {
         &self.gateway
     }
 
-    /// Decides about a request.
-    pub fn decide(&mut self, head: &Head, now: UnixTime) -> Decision {
-        self.run(head, now, &mut |_| {})
+    /// Decides about a request, or keeps it until it can be decided.
+    pub fn decide(&mut self, id: RequestId, head: &Head, now: UnixTime) -> Decision {
+        let attempt = self.attempt(head, now, &[], Patience::Waits, &mut |_| {});
+        match attempt.wait {
+            None => attempt.decision,
+            Some(wait) => self.hold(id, Pending::new(head.clone()), wait, attempt.decision, now),
+        }
     }
 
-    /// Decides about a request and tells each step.
+    /// Decides about a request and tells each step. The request is not kept.
     pub fn explain(&mut self, head: &Head, now: UnixTime) -> (Decision, Vec<Step>) {
         let mut steps = Vec::new();
-        let decision = self.run(head, now, &mut |step| steps.push(step()));
-        (decision, steps)
+        let attempt = self.attempt(head, now, &[], Patience::Waits, &mut |step| steps.push(step()));
+        (attempt.decision, steps)
     }
 
     /// The edits for the trailers of a request that this route decided: no client may forge identity there either.
@@ -165,11 +198,28 @@ impl Engine {
         Answer::new(Reason::HostFailure.code(), &self.gateway.responses, &circumstances)
     }
 
-    fn run(&mut self, head: &Head, now: UnixTime, observe: Observer<'_>) -> Decision {
+    /// Keeps a request that waits, or refuses it where there is no room.
+    fn hold(&mut self, id: RequestId, pending: Pending, wait: Wait, decision: Decision, now: UnixTime) -> Decision {
+        match self.waiting.insert(id, pending, &wait.needs, now.saturating_add(wait.longest)) {
+            Ok(()) => decision,
+            Err(Pending { head, settled, .. }) => {
+                self.attempt(&head, now, &settled, Patience::NoRoom, &mut |_| {}).decision
+            }
+        }
+    }
+
+    fn attempt(
+        &mut self,
+        head: &Head,
+        now: UnixTime,
+        settled: &[Settled],
+        patience: Patience,
+        observe: Observer<'_>,
+    ) -> Attempt {
         let gateway = &self.gateway;
         let refused = |(reason, allow)| {
             let circumstances = Circumstances { allow, ..circumstances(head) };
-            deny(gateway, reason, &circumstances, Record::default(), None)
+            deny(gateway, reason, &circumstances, Record::default(), None).into()
         };
         if head.is_too_large() {
             return refused((Reason::HeadersTooLarge, None));
@@ -182,26 +232,36 @@ impl Engine {
             Ok(target) => target,
             Err(refusal) => return refused(refusal),
         };
+        let (tokens, sources) = (self.tokens.as_mut_slice(), self.sources.as_mut_slice());
         let mut verifier = Verifier {
             authenticators: &gateway.authenticators,
-            caches: &mut self.caches,
-            now,
+            means: Means { now, tokens, sources, settled, patience, needs: Vec::new() },
             csrf_origins: gateway.csrf_origins.as_deref(),
-            observer: &mut |id, refused| observe(&mut || Step::Authenticator { name: name_of(gateway, id), refused }),
+            observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
             verdicts: Vec::new(),
         };
         let record = Record { route: target.route.map(|route| route.label.clone()), ..Record::default() };
-        let (verified, mut record) = match target.policy.map(|policy| policy.evaluate(&request, &mut verifier)) {
+        let outcome = target.policy.map(|policy| policy.evaluate(&request, &mut verifier));
+        let needs = std::mem::take(&mut verifier.means.needs);
+        let (verified, mut record) = match outcome {
             None => (Vec::new(), record),
             Some(Outcome::Anonymous) => {
                 observe(&mut || Step::Anonymous);
                 (Vec::new(), record)
             }
             Some(Outcome::Verified(verified)) => (verified, record),
+            Some(Outcome::Waits) => {
+                let longest = needs.iter().map(|need| self.patience(*need)).max().unwrap_or_default();
+                // Shadow mode must not make callers wait for longer than the provider may take.
+                let grace = if target.mode == Mode::Shadow { Duration::ZERO } else { GRACE };
+                let wait = Wait { needs, longest: longest.saturating_add(grace) };
+                let decision = Decision { verdict: Verdict::Wait, record, route: target.id };
+                return Attempt { decision, wait: Some(wait) };
+            }
             Some(Outcome::Refused(failure)) => {
                 let authenticator = gateway.authenticators.get(failure.authenticator.0);
                 let authenticator = authenticator.map(|authenticator| authenticator.name.clone());
-                return refuse(gateway, &request, &target, failure, Record { authenticator, ..record });
+                return refuse(gateway, &request, &target, failure, Record { authenticator, ..record }).into();
             }
         };
         if let Some(caller) = verified.first().map(|verified| &verified.identity) {
@@ -212,150 +272,41 @@ impl Engine {
                 scopes: caller.scopes.len(),
             });
         }
-        forward(gateway, &request, &target, &verified, record)
+        forward(gateway, &request, &target, &verified, record).into()
+    }
+
+    /// How long a provider may take to answer.
+    fn patience(&self, need: Need) -> Duration {
+        let patience = match need {
+            Need::Keys(id) => self.sources.get(id.0).map(KeySource::patience),
+            Need::Lookup(id, _) => match self.gateway.authenticators.get(id.0).map(|found| &found.method) {
+                Some(Method::Introspection(method)) => Some(method.timeout),
+                Some(Method::Jwt(_)) | None => None,
+            },
+        };
+        patience.unwrap_or_default()
+    }
+}
+
+/// A decision, or what it waits for.
+struct Attempt {
+    decision: Decision,
+    wait: Option<Wait>,
+}
+
+struct Wait {
+    needs: Vec<Need>,
+    longest: Duration,
+}
+
+impl From<Decision> for Attempt {
+    fn from(decision: Decision) -> Self {
+        Self { decision, wait: None }
     }
 }
 
 /// Told of each step, as a closure, so that a step which nobody wants to see costs nothing.
 type Observer<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Step);
-
-/// What decides about a request.
-struct Target<'a> {
-    path: NormalPath,
-    id: Option<RouteId>,
-    route: Option<&'a Route>,
-    policy: Option<&'a Policy>,
-    /// Whose credentials are removed: those of the policy, on a preflight as well.
-    readers: Option<&'a Policy>,
-    /// Whether the route's values are set: not on a preflight, which carries no identity.
-    maps: bool,
-    mode: Mode,
-}
-
-/// Finds what decides about a request, or why nothing does, with the methods that its path serves.
-fn locate<'a>(
-    gateway: &'a Gateway,
-    request: &Request<'_>,
-    observe: Observer<'_>,
-) -> Result<Target<'a>, (Reason, Option<String>)> {
-    let refused = |reason| (reason, None);
-    let path = NormalPath::new(request.path, gateway.path_policy).map_err(|_| refused(Reason::BadPath))?;
-    observe(&mut || Step::Path(path.forwarded(0)));
-    let host = request.host();
-    observe(&mut || Step::Host(host.clone()));
-    let leaf = gateway.table.find(&host, &path);
-    let selected = select(gateway, leaf, request);
-    let id = match selected {
-        Selected::Route(id) | Selected::Preflight(id) => Some(id),
-        Selected::Unmatched | Selected::NotServed => None,
-    };
-    let route = id.and_then(|id| gateway.route(id));
-    check_head(gateway, route, request).map_err(refused)?;
-    if path.has_encoded_slash() && !route.is_some_and(|route| route.keeps_encoded_slash) {
-        return Err(refused(Reason::BadPath));
-    }
-    if is_lookalike(gateway, &host, &path, leaf, selected.class(gateway), request) {
-        return Err(refused(Reason::LookalikePath));
-    }
-    if let Some(route) = route {
-        observe(&mut || Step::Route(route.label.clone()));
-    }
-    let route_policy = route.and_then(|route| route.policy.as_ref());
-    let (policy, mode, maps) = match selected {
-        Selected::NotServed => return Err((Reason::MethodNotAllowed, leaf.map(Leaf::allow))),
-        Selected::Preflight(_) => {
-            observe(&mut || Step::Preflight);
-            (None, route.map(|route| route.mode), false)
-        }
-        Selected::Route(_) => (route_policy, route.map(|route| route.mode), true),
-        Selected::Unmatched => {
-            observe(&mut || Step::Unmatched);
-            match &gateway.unmatched {
-                Unmatched::Reject => return Err(refused(Reason::NoRoute)),
-                Unmatched::Authenticate(policy) => (Some(policy), None, false),
-                Unmatched::Forward => (None, None, false),
-            }
-        }
-    };
-    let readers = policy.or(route_policy);
-    Ok(Target { path, id, route, policy, readers, maps, mode: mode.unwrap_or(gateway.mode) })
-}
-
-/// Whether another policy would apply for a server that ignores case, a trailing slash, path parameters, or the encoding
-/// of a slash.
-fn is_lookalike(
-    gateway: &Gateway,
-    host: &str,
-    path: &NormalPath,
-    leaf: Option<&Leaf>,
-    class: Class,
-    request: &Request<'_>,
-) -> bool {
-    let is_itself = |other: &Leaf| leaf.is_some_and(|leaf| std::ptr::eq(leaf, other));
-    let differs = |other: &Leaf| select(gateway, Some(other), request).class(gateway) != class;
-    let differ = |path: &NormalPath| {
-        let leaves = gateway.table.find_lookalikes(host, path);
-        !leaves.iter().any(|other| is_itself(other)) && leaves.iter().any(|other| differs(other))
-    };
-    differ(path) || path.lenient().is_some_and(|lenient| differ(&lenient))
-}
-
-/// What the table says about a path and a method.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Selected {
-    Route(RouteId),
-    /// The route whose CORS preflight this is.
-    Preflight(RouteId),
-    Unmatched,
-    NotServed,
-}
-
-impl Selected {
-    /// What policy applies: two selections of one class let the same requests through.
-    fn class(self, gateway: &Gateway) -> Class {
-        match self {
-            Self::Route(id) => Class::Policy(gateway.route(id).map(|route| route.class)),
-            Self::Unmatched => Class::Policy(gateway.unmatched_class),
-            Self::NotServed => Class::NotServed,
-            Self::Preflight(_) => Class::Preflight,
-        }
-    }
-}
-
-/// What lets requests through.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    /// The policies of one number; none where there is no route.
-    Policy(Option<usize>),
-    NotServed,
-    Preflight,
-}
-
-fn select(gateway: &Gateway, leaf: Option<&Leaf>, request: &Request<'_>) -> Selected {
-    let Some(leaf) = leaf else {
-        return Selected::Unmatched;
-    };
-    let served = leaf.route(request.method);
-    let asked = request.preflight_method().and_then(|method| leaf.route(method));
-    match (asked, leaf.explicit_route(request.method)) {
-        (Some(route), None) if gateway.forward_preflight => Selected::Preflight(route),
-        // One that is to be authenticated is the business of the route that it asks about.
-        (Some(route), None) => Selected::Route(served.unwrap_or(route)),
-        _ => served.map_or(Selected::NotServed, Selected::Route),
-    }
-}
-
-/// Refuses what would let a client reach past the filter.
-fn check_head(gateway: &Gateway, route: Option<&Route>, request: &Request<'_>) -> Result<(), Reason> {
-    if request.nominated_names().any(|name| strip::is_forged(gateway, route, &name)) {
-        return Err(Reason::NominatedIdentity);
-    }
-    let websocket = |value: &[u8]| value.trim_ascii().eq_ignore_ascii_case(b"websocket");
-    if !request.header("upgrade").all(websocket) {
-        return Err(Reason::UnsupportedUpgrade);
-    }
-    Ok(())
-}
 
 fn forward(
     gateway: &Gateway,
@@ -390,7 +341,7 @@ fn forward(
 
 /// Denies a request, or, in shadow mode, forwards it without any mapped value and with its credentials.
 fn refuse(gateway: &Gateway, request: &Request<'_>, target: &Target<'_>, failure: Failure, record: Record) -> Decision {
-    let reason = failure.reason;
+    let reason = failure.refusal.reason;
     if target.mode == Mode::Shadow {
         let view = strip::strip(gateway, target.route, None, *request);
         let edits = forward::edits(&view, &target.path, target.route, Mapped::default());
@@ -399,6 +350,7 @@ fn refuse(gateway: &Gateway, request: &Request<'_>, target: &Target<'_>, failure
     }
     let mut circumstances = circumstances(request.head());
     circumstances.scopes = &failure.scopes;
+    circumstances.retry_after = failure.refusal.retry_after;
     let readers = target.policy.iter().flat_map(|policy| &policy.readers);
     for scheme in readers.filter_map(|id| gateway.authenticators.get(id.0)).flat_map(|reader| reader.method.schemes()) {
         if !circumstances.schemes.contains(scheme) {
@@ -424,6 +376,14 @@ fn deny(
 
 fn circumstances(head: &Head) -> Circumstances<'_> {
     Circumstances { origin: head.origin(), grpc: head.is_grpc(), ..Circumstances::default() }
+}
+
+fn step(authenticator: String, verdict: Result<(), Unverified>) -> Step {
+    match verdict {
+        Ok(()) => Step::Authenticator { name: authenticator, refused: None },
+        Err(Unverified::Refused(refusal)) => Step::Authenticator { name: authenticator, refused: Some(refusal.reason) },
+        Err(Unverified::Waits) => Step::Waits { authenticator },
+    }
 }
 
 fn name_of(gateway: &Gateway, id: AuthenticatorId) -> String {

@@ -9,6 +9,8 @@ use std::fmt;
 /// Why a token was refused. Callers learn less: see [`crate::deny::Code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenError {
+    /// A JWT of an issuer that another authenticator is there for: it is not sent to this one's introspection endpoint.
+    ForeignIssuer,
     /// Not a JWS in compact serialisation (RFC 7515 §7.1), or its header or payload is not a JSON object.
     Malformed,
     /// The header asks for an extension: `crit` or `b64` (RFC 7515 §4.1.11, RFC 7797).
@@ -19,6 +21,8 @@ pub enum TokenError {
     UnknownKey,
     /// No key that fits verifies the signature.
     BadSignature,
+    /// The token's issuer says that it is not good (RFC 7662 §2.2).
+    Inactive,
     /// A registered claim is not of its type (RFC 7519 §4.1).
     MalformedClaim,
     /// `exp` is past.
@@ -45,12 +49,14 @@ pub enum TokenError {
 
 impl TokenError {
     /// Every variant, in the order in which verification meets them: a later one means that the token got further.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
+        Self::ForeignIssuer,
         Self::Malformed,
         Self::CriticalHeader,
         Self::AlgorithmNotAllowed,
         Self::UnknownKey,
         Self::BadSignature,
+        Self::Inactive,
         Self::MalformedClaim,
         Self::Expired,
         Self::NotYetValid,
@@ -68,11 +74,13 @@ impl TokenError {
     #[must_use]
     pub fn label(self) -> &'static str {
         match self {
+            Self::ForeignIssuer => "foreign_issuer",
             Self::Malformed => "malformed_token",
             Self::CriticalHeader => "critical_header",
             Self::AlgorithmNotAllowed => "algorithm_not_allowed",
             Self::UnknownKey => "unknown_key",
             Self::BadSignature => "bad_signature",
+            Self::Inactive => "inactive_token",
             Self::MalformedClaim => "malformed_claim",
             Self::Expired => "expired",
             Self::NotYetValid => "not_yet_valid",

@@ -74,6 +74,19 @@ impl Json {
         }
     }
 
+    /// The value of the only member with exactly this name; none if there are several.
+    #[must_use]
+    pub fn get_unique(&self, name: &str) -> Option<&Self> {
+        let Self::Object(members) = self else {
+            return None;
+        };
+        let mut values = members.iter().filter(|(member, _)| member == name);
+        match (values.next(), values.next()) {
+            (Some((_, value)), None) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The text of a string.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {

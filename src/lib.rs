@@ -15,6 +15,7 @@
 //! | How is a signature verified? | [`crypto`] |
 //! | What is stripped, mapped, forwarded? | [`strip`], [`mapping`], [`forward`] |
 //! | How is a request refused? | [`deny`] |
+//! | What is an identity provider asked, and when? | [`provider`] |
 //! | What is remembered? | [`cache`] |
 //!
 //! Dependencies point one way: `plugin` to [`engine`], that to [`auth`], [`route`] and [`mapping`], those to [`jose`],
@@ -43,6 +44,7 @@ pub mod forward;
 pub mod jose;
 pub mod json;
 pub mod mapping;
+pub mod provider;
 pub mod query;
 pub mod request;
 pub mod route;

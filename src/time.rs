@@ -25,6 +25,12 @@ impl UnixTime {
         self.0.as_secs_f64()
     }
 
+    /// The time since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn since_epoch(self) -> Duration {
+        self.0
+    }
+
     /// The time that is `duration` later, or the end of time.
     #[must_use]
     pub fn saturating_add(self, duration: Duration) -> Self {

@@ -17,7 +17,7 @@ use wasm_test_harness::mint::{self, TokenSpec};
 
 use gatepost::{
     config,
-    engine::{Engine, Head, HeaderEdit, UnixTime, Verdict},
+    engine::{Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
 };
 
 #[test]
@@ -145,7 +145,7 @@ fn engine(jwks: &Value) -> Engine {
         "paths": [{"method": "GET", "path": "/", "auth": true, "mapping": {"headers": {"x-user-id": "$request.jwt.sub"}}}],
     });
     let gateway = config::load(configuration.to_string().as_bytes(), &|_| None);
-    Engine::new(gateway.unwrap_or_else(|errors| panic!("{errors:?}")))
+    Engine::new(gateway.unwrap_or_else(|errors| panic!("{errors:?}")), 7)
 }
 
 /// Who the service is told the caller is, or why there was no forwarding.
@@ -158,7 +158,8 @@ fn decide(engine: &mut Engine, token: &str) -> String {
         ("authorization", authorization.as_str()),
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-    let decision = engine.decide(&Head { headers: headers.into(), end_of_stream: true }, UnixTime::from_secs(NOW));
+    let decision =
+        engine.decide(RequestId(1), &Head { headers: headers.into(), end_of_stream: true }, UnixTime::from_secs(NOW));
     match decision.verdict {
         Verdict::Forward(edits) => edits
             .into_iter()
@@ -167,6 +168,7 @@ fn decide(engine: &mut Engine, token: &str) -> String {
                 _ => None,
             })
             .unwrap_or_else(|| "forwarded as nobody".to_owned()),
+        Verdict::Wait => panic!("there is nothing to wait for"),
         Verdict::Deny(_) => decision.record.reason.unwrap().to_string(),
     }
 }

@@ -3,7 +3,7 @@
 
 use gatepost::{
     config,
-    engine::{Decision, Engine, Head, HeaderEdit, UnixTime, Verdict},
+    engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
     json::Json,
     query,
     request::folded_name,
@@ -87,9 +87,10 @@ proptest! {
         all.extend(headers.into_iter().map(|(name, value)| (name, value.into_bytes())));
         let head = Head { headers: all, end_of_stream };
         for configuration in [PUBLIC, SHADOW, CLOSED] {
-            let mut engine = Engine::new(config::load(configuration.as_bytes(), &|_| None).unwrap());
-            let Decision { verdict, .. } = engine.decide(&head, UnixTime::from_secs(1_800_000_000));
+            let mut engine = Engine::new(config::load(configuration.as_bytes(), &|_| None).unwrap(), 7);
+            let Decision { verdict, .. } = engine.decide(RequestId(1), &head, UnixTime::from_secs(1_800_000_000));
             match verdict {
+                Verdict::Wait => prop_assert!(false, "there is nothing to wait for"),
                 Verdict::Deny(answer) => prop_assert!(answer.status >= 400),
                 Verdict::Forward(edits) => {
                     prop_assert!(configuration != CLOSED, "forwarded without a credential");
@@ -109,10 +110,10 @@ proptest! {
 
     #[test]
     fn no_token_panics(token in "[A-Za-z0-9_.=-]{0,60}") {
-        let mut engine = Engine::new(config::load(CLOSED.as_bytes(), &|_| None).unwrap());
+        let mut engine = Engine::new(config::load(CLOSED.as_bytes(), &|_| None).unwrap(), 7);
         let headers = [(":method", "GET".to_owned()), (":path", "/".to_owned()), ("authorization", format!("Bearer {token}"))];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec();
-        let decision = engine.decide(&Head { headers, end_of_stream: true }, UnixTime::from_secs(1_800_000_000));
+        let decision = engine.decide(RequestId(1), &Head { headers, end_of_stream: true }, UnixTime::from_secs(1_800_000_000));
         prop_assert!(matches!(decision.verdict, Verdict::Deny(answer) if answer.status == 401));
     }
 

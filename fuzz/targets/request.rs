@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use gatepost::{
     config,
-    engine::{Engine, Head, HeaderEdit, UnixTime, Verdict},
+    engine::{Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
     request::folded_name,
 };
 use libfuzzer_sys::fuzz_target;
@@ -27,9 +27,9 @@ fuzz_target!(|text: &[u8]| {
     let head = Head { headers: line.into_iter().chain(headers).collect(), end_of_stream: true };
     let now = UnixTime::from_secs(1_800_000_000);
 
-    let closed = CLOSED.with_borrow_mut(|engine| engine.decide(&head, now));
+    let closed = CLOSED.with_borrow_mut(|engine| engine.decide(RequestId(1), &head, now));
     assert!(matches!(closed.verdict, Verdict::Deny(_)));
-    let open = OPEN.with_borrow_mut(|engine| engine.decide(&head, now));
+    let open = OPEN.with_borrow_mut(|engine| engine.decide(RequestId(1), &head, now));
     if let Verdict::Forward(edits) = open.verdict {
         let gone = |name: &str| edits.iter().any(|edit| matches!(edit, HeaderEdit::Remove(gone) if gone == name));
         for (name, _) in &head.headers {
@@ -41,7 +41,7 @@ fuzz_target!(|text: &[u8]| {
 });
 
 fn engine(configuration: &str) -> Engine {
-    Engine::new(config::load(configuration.as_bytes(), &|_| None).unwrap())
+    Engine::new(config::load(configuration.as_bytes(), &|_| None).unwrap(), 7)
 }
 
 const OPEN_CONFIGURATION: &str = r#"{

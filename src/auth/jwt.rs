@@ -2,17 +2,17 @@
 
 use std::rc::Rc;
 
-use super::{Authenticator, AuthenticatorId, Identity};
+use super::{Authenticator, AuthenticatorId, Grants, Need, Unverified, VerifiedToken, knowledge::Means, refuse_bound};
 use crate::{
-    cache::TokenCache,
-    crypto::AlgorithmSet,
+    cache::WITHOUT_EXPIRY,
+    crypto::{Algorithm, AlgorithmSet},
     jose::{
         TokenError,
-        claims::{ClaimPath, Expectations, Times},
-        jwk::KeySet,
+        claims::{Expectations, Times},
+        jwk::{KeyPrint, KeySet},
         jws::Jws,
     },
-    json::Json,
+    provider::keys::{Availability, KeySource, KeySourceId},
     time::UnixTime,
 };
 
@@ -20,24 +20,22 @@ use crate::{
 #[derive(Debug)]
 pub struct JwtMethod {
     /// The keys.
-    pub keys: KeySet,
+    pub keys: Keys,
     /// The algorithms that are accepted, beyond what each key allows.
     pub algorithms: AlgorithmSet,
     /// What the claims have to be.
     pub expectations: Expectations,
-    /// Where roles stand.
-    pub roles_claim: ClaimPath,
-    /// Where scopes stand; the first that is there counts.
-    pub scopes_claims: Vec<ClaimPath>,
+    /// Where roles and scopes stand.
+    pub grants: Grants,
 }
 
-/// A token that was verified, with what has to be checked again on each use.
+/// Where keys are.
 #[derive(Debug)]
-pub struct VerifiedToken {
-    /// Who it speaks for.
-    pub identity: Identity,
-    /// When it is good.
-    pub times: Times,
+pub enum Keys {
+    /// In the configuration.
+    Fixed(KeySet),
+    /// At a provider.
+    Remote(KeySourceId),
 }
 
 impl JwtMethod {
@@ -45,59 +43,83 @@ impl JwtMethod {
     ///
     /// # Errors
     ///
-    /// The first [`TokenError`] met: nothing of a token whose signature is not good is looked at.
+    /// The first [`TokenError`] met: nothing of a token whose signature is not good is looked at. Or that its keys are
+    /// still to be fetched, or cannot be.
     pub fn verify(
         &self,
         id: AuthenticatorId,
         authenticator: &Authenticator,
         token: &str,
-        now: UnixTime,
-        cache: &mut TokenCache,
-    ) -> Result<Rc<VerifiedToken>, TokenError> {
-        let skew = self.expectations.clock_skew;
-        if let Some(verified) = cache.get(token, now) {
-            return verified.times.check(now, skew).map(|()| verified);
+        means: &mut Means<'_>,
+    ) -> Result<Rc<VerifiedToken>, Unverified> {
+        let now = means.now;
+        // A token that was verified before is good as long as its key may be used.
+        let available = self.keys(means.sources, now).map(|_| ());
+        if available.is_ok()
+            && let Some(verified) = means.tokens(id)?.verified.get(token.as_bytes(), now)
+        {
+            verified.times.check(now, self.expectations.clock_skew)?;
+            return Ok(verified);
         }
-        let verified = Rc::new(self.verify_new(id, authenticator, token, now)?);
-        cache.insert(token, Rc::clone(&verified), now);
+        let (jws, algorithm) = self.parse(token)?;
+        let key = match self.verify_signature(&jws, algorithm, means) {
+            Ok(key) => key?,
+            Err((need, availability)) => return Err(means.without_keys(need, availability)),
+        };
+        let verified = Rc::new(self.read_claims(id, authenticator, &jws, key, now)?);
+        let until = verified.times.expires.unwrap_or_else(|| now.saturating_add(WITHOUT_EXPIRY).as_secs_f64());
+        means.tokens(id)?.verified.insert(token.as_bytes(), Rc::clone(&verified), until, now);
         Ok(verified)
     }
 
-    fn verify_new(
+    fn parse<'a>(&self, token: &'a str) -> Result<(Jws<'a>, Algorithm), TokenError> {
+        let jws = Jws::parse(token)?;
+        let algorithm = jws.header.algorithm.filter(|algorithm| self.algorithms.contains(*algorithm));
+        Ok((jws, algorithm.ok_or(TokenError::AlgorithmNotAllowed)?))
+    }
+
+    /// Verifies the signature and tells by which key; or tells which keys are wanting.
+    fn verify_signature(
+        &self,
+        jws: &Jws<'_>,
+        algorithm: Algorithm,
+        means: &mut Means<'_>,
+    ) -> Result<Result<KeyPrint, TokenError>, (Need, Availability)> {
+        let keys = self.keys(means.sources, means.now)?;
+        let verified = keys.verify(jws.header.key_id.as_deref(), algorithm, jws.signing_input, &jws.signature);
+        if verified == Err(TokenError::UnknownKey)
+            && let Keys::Remote(id) = self.keys
+            && let Some(availability) = means.sources.get_mut(id.0).and_then(|source| source.on_unknown_key(means.now))
+        {
+            return Err((Need::Keys(id), availability));
+        }
+        Ok(verified)
+    }
+
+    fn read_claims(
         &self,
         id: AuthenticatorId,
         authenticator: &Authenticator,
-        token: &str,
+        jws: &Jws<'_>,
+        key: KeyPrint,
         now: UnixTime,
     ) -> Result<VerifiedToken, TokenError> {
-        let jws = Jws::parse(token)?;
-        let algorithm = jws.header.algorithm.filter(|algorithm| self.algorithms.contains(*algorithm));
-        let algorithm = algorithm.ok_or(TokenError::AlgorithmNotAllowed)?;
-        let key_id = jws.header.key_id.as_deref();
-        self.keys.verify(key_id, algorithm, jws.signing_input, &jws.signature)?;
-
         let claims = jws.claims()?;
         let times = Times::parse(&claims)?;
         times.check(now, self.expectations.clock_skew)?;
         self.expectations.check(&claims, jws.header.media_type.as_deref(), &times)?;
-        // RFC 7800 §3.1: a token that is bound to a key is good only with a proof of that key. None is checked here, so
-        // no bound token is taken for a bearer token.
-        if claims.get("cnf").is_some() {
-            return Err(TokenError::UnsupportedConfirmation);
+        refuse_bound(&claims)?;
+        Ok(VerifiedToken { identity: self.grants.identity(id, authenticator, "jwt", claims), times, key: Some(key) })
+    }
+
+    fn keys<'a>(&'a self, sources: &'a [KeySource], now: UnixTime) -> Result<&'a KeySet, (Need, Availability)> {
+        match &self.keys {
+            Keys::Fixed(keys) => Ok(keys),
+            Keys::Remote(id) => match sources.get(id.0).map(|source| source.keys(now)) {
+                Some(keys) => keys.map_err(|availability| (Need::Keys(*id), availability)),
+                // Not reached: ids are made from the list of sources.
+                None => Err((Need::Keys(*id), Availability::Unavailable(WITHOUT_EXPIRY))),
+            },
         }
-        let text = |name: &str| claims.get(name).and_then(Json::as_str).map(str::to_owned);
-        let scopes = self.scopes_claims.iter().find(|claim| claim.find(&claims).is_some());
-        let identity = Identity {
-            authenticator: id,
-            authenticator_name: authenticator.name.clone(),
-            method: "jwt",
-            issuer: text("iss"),
-            subject: text("sub"),
-            owner: None,
-            roles: self.roles_claim.find_strings(&claims, None),
-            scopes: scopes.map(|claim| claim.find_strings(&claims, Some(' '))).unwrap_or_default(),
-            claims,
-        };
-        Ok(VerifiedToken { identity, times })
     }
 }

@@ -2,9 +2,8 @@
 
 use std::rc::Rc;
 
-use super::{Authenticator, AuthenticatorId, Identity, Method, jwt::VerifiedToken};
+use super::{Authenticator, AuthenticatorId, Identity, Method, Refusal, Unverified, VerifiedToken, knowledge::Means};
 use crate::{
-    cache::TokenCache,
     credential::{self, Credential, Places},
     deny::Reason,
     jose::{
@@ -12,7 +11,6 @@ use crate::{
         claims::{Accepted, ClaimTest, check_audience},
     },
     request::Request,
-    time::UnixTime,
 };
 
 /// What a route asks of its callers.
@@ -66,6 +64,8 @@ pub enum Outcome {
     Verified(Vec<Rc<VerifiedToken>>),
     /// No credential, and none is needed.
     Anonymous,
+    /// Not known before a provider has answered.
+    Waits,
     /// Refused; the authenticator is the one whose refusal is reported.
     Refused(Failure),
 }
@@ -73,8 +73,8 @@ pub enum Outcome {
 /// Why a rule did not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Why.
-    pub reason: Reason,
+    /// Why, and when another try is worth it.
+    pub refusal: Refusal,
     /// Whose credential it was.
     pub authenticator: AuthenticatorId,
     /// The scopes that were asked for, where one of them is missing.
@@ -89,16 +89,20 @@ pub struct Failure {
 pub struct Verifier<'a> {
     /// The gateway's authenticators.
     pub authenticators: &'a [Authenticator],
-    /// Their caches.
-    pub caches: &'a mut [TokenCache],
-    /// The time.
-    pub now: UnixTime,
+    /// What they verify with.
+    pub means: Means<'a>,
     /// Origins, besides the request's own, whose requests may carry cookies; none to leave origins unchecked.
     pub csrf_origins: Option<&'a [String]>,
     /// Told of each authenticator's verdict.
-    pub observer: &'a mut dyn FnMut(AuthenticatorId, Option<Reason>),
+    pub observer: &'a mut dyn FnMut(AuthenticatorId, Result<(), Unverified>),
     /// What the authenticators that were asked said.
-    pub verdicts: Vec<(AuthenticatorId, Result<Rc<VerifiedToken>, Reason>)>,
+    pub verdicts: Vec<(AuthenticatorId, Result<Rc<VerifiedToken>, Unverified>)>,
+}
+
+/// Why a rule has not verified anyone.
+enum Stop {
+    Failed(Failure),
+    Waits,
 }
 
 impl Policy {
@@ -114,8 +118,9 @@ impl Policy {
     pub fn evaluate(&self, request: &Request<'_>, verifier: &mut Verifier<'_>) -> Outcome {
         match self.rule.evaluate(request, verifier) {
             Ok(verified) => Outcome::Verified(verified),
-            Err(failure) if self.optional && !failure.presented => Outcome::Anonymous,
-            Err(failure) => Outcome::Refused(failure),
+            Err(Stop::Waits) => Outcome::Waits,
+            Err(Stop::Failed(failure)) if self.optional && !failure.presented => Outcome::Anonymous,
+            Err(Stop::Failed(failure)) => Outcome::Refused(failure),
         }
     }
 
@@ -150,7 +155,7 @@ impl Rule {
         }
     }
 
-    fn evaluate(&self, request: &Request<'_>, verifier: &mut Verifier<'_>) -> Result<Vec<Rc<VerifiedToken>>, Failure> {
+    fn evaluate(&self, request: &Request<'_>, verifier: &mut Verifier<'_>) -> Result<Vec<Rc<VerifiedToken>>, Stop> {
         match &self.combination {
             Combination::Use(id) => {
                 let verified = verifier.verify(*id, request)?;
@@ -162,26 +167,34 @@ impl Rule {
                     let verified = rule.evaluate(request, verifier);
                     match verified.and_then(|verified| self.requirements.check(verified)) {
                         Ok(verified) => return Ok(verified),
-                        Err(failure) => failures.push(failure),
+                        // The next alternative is not asked before it is known that this one does not verify.
+                        Err(Stop::Waits) => return Err(Stop::Waits),
+                        Err(Stop::Failed(failure)) => failures.push(failure),
                     }
                 }
-                Err(Failure::most_useful(failures))
+                Err(Stop::Failed(Failure::most_useful(failures)))
             }
             Combination::All(rules) => {
                 let mut all = Vec::new();
                 let mut failures = Vec::new();
+                let mut waits = false;
                 for rule in rules {
                     match rule.evaluate(request, verifier) {
                         Ok(verified) => all.extend(verified),
-                        Err(failure) => failures.push(failure),
+                        // All providers are asked at once.
+                        Err(Stop::Waits) => waits = true,
+                        Err(Stop::Failed(failure)) => failures.push(failure),
                     }
+                }
+                if waits {
+                    return Err(Stop::Waits);
                 }
                 if failures.is_empty() {
                     return self.requirements.check(all);
                 }
                 let mut failure = Failure::most_useful(failures);
                 failure.presented |= !all.is_empty();
-                Err(failure)
+                Err(Stop::Failed(failure))
             }
         }
     }
@@ -189,14 +202,11 @@ impl Rule {
 
 impl Requirements {
     /// Checks what the caller, the first of those verified, holds.
-    fn check(&self, verified: Vec<Rc<VerifiedToken>>) -> Result<Vec<Rc<VerifiedToken>>, Failure> {
+    fn check(&self, verified: Vec<Rc<VerifiedToken>>) -> Result<Vec<Rc<VerifiedToken>>, Stop> {
         if let Some(caller) = verified.first() {
-            self.check_identity(&caller.identity).map_err(|reason| Failure {
-                reason,
-                authenticator: caller.identity.authenticator,
-                scopes: self.scopes.clone(),
-                presented: true,
-                verified: true,
+            self.check_identity(&caller.identity).map_err(|reason| {
+                let failure = Failure::of_verified(reason, caller.identity.authenticator);
+                Stop::Failed(Failure { scopes: self.scopes.clone(), ..failure })
             })?;
         }
         Ok(verified)
@@ -223,15 +233,20 @@ impl Failure {
     /// A failure of a request whose caller was verified.
     #[must_use]
     pub fn of_verified(reason: Reason, authenticator: AuthenticatorId) -> Self {
-        Self { reason, authenticator, scopes: Vec::new(), presented: true, verified: true }
+        Self { refusal: reason.into(), authenticator, scopes: Vec::new(), presented: true, verified: true }
     }
 
-    /// Of several failures the one that got furthest, the first of equals.
+    /// Of several failures one of a provider, as the caller's credential may be good; else the one that got furthest. The
+    /// first of equals.
     fn most_useful(failures: Vec<Self>) -> Self {
         let presented = failures.iter().any(|failure| failure.presented);
-        let furthest = failures.into_iter().rev().max_by_key(|failure| (failure.verified, failure.reason.progress()));
+        let progress = |failure: &Self| {
+            let Refusal { reason, retry_after } = failure.refusal;
+            (retry_after.is_some(), failure.verified, reason.progress())
+        };
+        let furthest = failures.into_iter().rev().max_by_key(progress);
         let furthest = furthest.unwrap_or(Self {
-            reason: Reason::MissingCredential,
+            refusal: Reason::MissingCredential.into(),
             authenticator: AuthenticatorId(usize::MAX),
             scopes: Vec::new(),
             presented: false,
@@ -243,34 +258,35 @@ impl Failure {
 
 impl Verifier<'_> {
     /// What one authenticator says, asked once for a request however often its policy names it.
-    fn verify(&mut self, id: AuthenticatorId, request: &Request<'_>) -> Result<Rc<VerifiedToken>, Failure> {
+    fn verify(&mut self, id: AuthenticatorId, request: &Request<'_>) -> Result<Rc<VerifiedToken>, Stop> {
         let known = self.verdicts.iter().find(|(known, _)| *known == id).map(|(_, verdict)| verdict.clone());
         let verdict = known.unwrap_or_else(|| {
             let verdict = self.authenticate(id, request);
-            (self.observer)(id, verdict.as_ref().err().copied());
+            (self.observer)(id, verdict.as_ref().map(|_| ()).map_err(|unverified| *unverified));
             self.verdicts.push((id, verdict.clone()));
             verdict
         });
-        verdict.map_err(|reason| Failure {
-            reason,
-            authenticator: id,
-            scopes: Vec::new(),
-            presented: reason != Reason::MissingCredential,
-            verified: false,
+        verdict.map_err(|unverified| match unverified {
+            Unverified::Waits => Stop::Waits,
+            Unverified::Refused(refusal) => {
+                let presented = refusal.reason != Reason::MissingCredential;
+                Stop::Failed(Failure { refusal, authenticator: id, scopes: Vec::new(), presented, verified: false })
+            }
         })
     }
 
-    fn authenticate(&mut self, id: AuthenticatorId, request: &Request<'_>) -> Result<Rc<VerifiedToken>, Reason> {
-        let (Some(authenticator), Some(cache)) = (self.authenticators.get(id.0), self.caches.get_mut(id.0)) else {
-            return Err(Reason::HostFailure); // not reached: ids are made from the list of authenticators
+    fn authenticate(&mut self, id: AuthenticatorId, request: &Request<'_>) -> Result<Rc<VerifiedToken>, Unverified> {
+        let Some(authenticator) = self.authenticators.get(id.0) else {
+            return Err(Reason::HostFailure.into()); // not reached: ids are made from the list of authenticators
         };
         let credential = credential::find(&authenticator.sources, authenticator.on_multiple, request)?;
         let credential = credential.ok_or(Reason::MissingCredential)?;
         if self.csrf_origins.is_some_and(|origins| is_cross_site(&credential, request, origins)) {
-            return Err(Reason::CrossSite);
+            return Err(Reason::CrossSite.into());
         }
         match &authenticator.method {
-            Method::Jwt(method) => Ok(method.verify(id, authenticator, &credential.value, self.now, cache)?),
+            Method::Jwt(method) => method.verify(id, authenticator, &credential.value, &mut self.means),
+            Method::Introspection(method) => method.verify(id, &credential.value, &mut self.means),
         }
     }
 }

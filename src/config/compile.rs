@@ -9,6 +9,7 @@ use super::{
     error::ConfigErrorKind,
     gateway::{Gateway, Integration, Mode, RESERVED_PREFIX, Unmatched},
     policy::Names,
+    provider::KeySources,
     routes::{Routes, compile_routes},
     schema::{
         AuthenticatorSchema, FormatSchema, GatewaySchema, ModeSchema, PathPolicySchema, PreflightSchema,
@@ -16,8 +17,9 @@ use super::{
     },
 };
 use crate::{
-    auth::Authenticator,
+    auth::{Authenticator, Method},
     deny::{Format, Responses},
+    jose::claims::Accepted,
     query,
     request::{folded_name, is_token, split_authority},
     route::path::{NormalPath, PathPolicy},
@@ -26,7 +28,8 @@ use crate::{
 
 /// Compiles a configuration whose members have been read. `None` means that an error was reported.
 pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mut Errors) -> Option<Gateway> {
-    let (names, authenticators) = compile_authenticators(schema, environment, errors);
+    let mut key_sources = KeySources::default();
+    let (names, authenticators) = compile_authenticators(schema, environment, &mut key_sources, errors);
     let path_policy = match schema.path_policy.get() {
         Some(PathPolicySchema::Normalize) => PathPolicy::Normalize,
         Some(PathPolicySchema::Strict) | None => PathPolicy::Strict,
@@ -61,7 +64,8 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
     let cached_tokens = compile_cache(schema, errors);
     // Only now, so that one error hides no other.
     Some(Gateway {
-        authenticators: authenticators.into_iter().collect::<Option<_>>()?,
+        authenticators: authenticators.into_iter().collect::<Option<_>>().map(keep_jwts_home)?,
+        key_sources: key_sources.0,
         table: compiled.table,
         routes: compiled.routes.into_iter().collect::<Option<_>>()?,
         unmatched: unmatched?,
@@ -167,13 +171,16 @@ fn compile_unmatched(schema: &GatewaySchema, names: &Names, errors: &mut Errors)
 fn compile_authenticators(
     schema: &GatewaySchema,
     environment: Environment<'_>,
+    key_sources: &mut KeySources,
     errors: &mut Errors,
 ) -> (Names, Vec<Option<Authenticator>>) {
     let mut names = Vec::new();
     let mut authenticators = Vec::new();
     let mut compile = |name: &str, schema: Option<&AuthenticatorSchema>, path: &str, errors: &mut Errors| {
         names.push(name.to_owned());
-        authenticators.push(schema.and_then(|schema| compile_authenticator(name, schema, path, environment, errors)));
+        let compiled =
+            schema.and_then(|schema| compile_authenticator(name, schema, path, environment, key_sources, errors));
+        authenticators.push(compiled);
     };
     let named = schema.authenticators.get().map(|named| named.0.as_slice()).unwrap_or_default();
     for (name, authenticator) in named {
@@ -199,6 +206,25 @@ fn compile_authenticators(
         errors.push("default_auth".to_owned(), kind);
     }
     (names, authenticators)
+}
+
+/// Tells the authenticators that ask a provider about tokens whose tokens are none of its business.
+fn keep_jwts_home(mut authenticators: Vec<Authenticator>) -> Vec<Authenticator> {
+    let mut all = Accepted::These(Vec::new());
+    for authenticator in &authenticators {
+        if let Method::Jwt(method) = &authenticator.method {
+            all = match (all, &method.expectations.issuers) {
+                (Accepted::These(all), Accepted::These(issuers)) => Accepted::These([all, issuers.clone()].concat()),
+                _ => Accepted::Any,
+            };
+        }
+    }
+    for authenticator in &mut authenticators {
+        if let Method::Introspection(method) = &mut authenticator.method {
+            method.jwt_issuers = all.clone();
+        }
+    }
+    authenticators
 }
 
 fn compile_server(server: &ServerSchema, path: &str, errors: &mut Errors) -> Option<Integration> {
@@ -380,7 +406,8 @@ pub const FRAMING_HEADERS: [&str; 11] = [
     "upgrade",
 ];
 
-const MOST_CACHED_TOKENS: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
+/// How many tokens each worker may keep for an authenticator.
+pub const MOST_CACHED_TOKENS: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap();
 
 const DEFAULT_CACHED_TOKENS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 

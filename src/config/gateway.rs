@@ -6,6 +6,7 @@ use crate::{
     auth::{Authenticator, policy::Policy},
     deny::Responses,
     mapping::Mapping,
+    provider::keys::KeySourceConfig,
     route::{
         path::PathPolicy,
         table::{RouteId, Table},
@@ -19,6 +20,8 @@ use crate::{
 pub struct Gateway {
     /// All authenticators.
     pub authenticators: Vec<Authenticator>,
+    /// The key sets of providers, each with its configuration path.
+    pub key_sources: Vec<(String, KeySourceConfig)>,
     /// Where requests go.
     pub table: Table,
     /// The routes, by their id: the order of the file.

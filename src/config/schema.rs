@@ -55,6 +55,8 @@ object! {
 pub enum AuthenticatorSchema {
     /// `"type": "jwt"`
     Jwt(Box<JwtSchema>),
+    /// `"type": "introspection"`
+    Introspection(Box<IntrospectionSchema>),
 }
 
 object! {
@@ -101,10 +103,103 @@ object! {
     unsupported ["dpop_origin", "revocation"]
 }
 
-/// Where the keys are: in the configuration, so far.
-pub struct JwksSchema {
-    /// The key set itself.
-    pub inline: Json,
+object! {
+    /// An authenticator that asks a token's issuer (RFC 7662).
+    pub struct IntrospectionSchema {
+        required "type" _type: String,
+        /// The introspection endpoint.
+        required "url" url: String,
+        /// The host's name for its servers.
+        required "cluster" cluster: String,
+        /// Who the gateway is to it (RFC 6749 §2.3.1).
+        required "client_id" client_id: String,
+        required "client_secret" client_secret: SecretSchema,
+        /// How long an answer may take; 1s by default.
+        optional "timeout" timeout: Duration,
+        /// `iss`, which the answer then has to name.
+        optional "issuer" issuer: OneOrMore<String>,
+        /// `aud`, any one of which must match; `*` accepts any.
+        required "audiences" audiences: OneOrMore<String>,
+        /// How long answers are believed.
+        optional "cache" cache: IntrospectionCacheSchema,
+        /// By how much clocks may differ; 60s by default.
+        optional "clock_skew" clock_skew: Duration,
+        /// Members that have to be there; none by default.
+        optional "require" require: Items<String>,
+        /// Members that must equal, or contain, a value.
+        optional "claims" claims: Named<ClaimValuesSchema>,
+        /// Where roles stand; `roles` by default.
+        optional "roles_claim" roles_claim: String,
+        /// Where scopes stand; `scope`, then `scp` by default.
+        optional "scopes_claim" scopes_claim: String,
+        /// Where the token is looked for; `Authorization: Bearer` by default.
+        optional "from" from: NonEmpty<SourceSchema>,
+        /// What to do about differing tokens.
+        optional "on_multiple" on_multiple: OnMultipleSchema,
+        /// Whether a verified token stays in the forwarded request.
+        optional "forward_credential" forward_credential: bool,
+    }
+}
+
+object! {
+    /// How long answers about tokens are believed.
+    pub struct IntrospectionCacheSchema {
+        /// A good token's, never past its `exp`; 30s by default, 0s to ask every time.
+        optional "ttl" ttl: Duration,
+        /// Any other's; 5s by default.
+        optional "negative_ttl" negative_ttl: Duration,
+        /// Tokens of each kind; 4096 by default.
+        optional "entries" entries: NonZeroUsize,
+    }
+}
+
+object! {
+    /// Where the keys are: exactly one of the three.
+    pub struct JwksSchema {
+        /// The key set itself.
+        optional "inline" inline: Json,
+        /// Its URL.
+        optional "remote" remote: RemoteJwksSchema,
+        /// The issuer whose discovery document names its URL.
+        optional "discovery" discovery: DiscoverySchema,
+    }
+}
+
+object! {
+    /// A key set at a URL.
+    pub struct RemoteJwksSchema {
+        required "url" url: String,
+        /// The host's name for its servers.
+        required "cluster" cluster: String,
+        /// How long a fetch may take; 5s by default.
+        optional "timeout" timeout: Duration,
+        /// How old keys are when they are fetched again; 10m by default.
+        optional "refresh" refresh: Duration,
+        /// How old keys may be when no fetch succeeds; 1h by default.
+        optional "max_stale" max_stale: Duration,
+        /// How often unknown key ids may cause a fetch; 30s by default.
+        optional "cooldown" cooldown: Duration,
+    }
+}
+
+object! {
+    /// A key set that a discovery document names (OpenID Connect Discovery 1.0).
+    pub struct DiscoverySchema {
+        /// The issuer: `/.well-known/openid-configuration` is fetched below it.
+        required "issuer" issuer: String,
+        /// The host's name for its servers.
+        required "cluster" cluster: String,
+        /// The host's name for the servers that have the keys, where they are on another host.
+        optional "jwks_cluster" jwks_cluster: String,
+        /// How long a fetch, of the document and the keys, may take; 5s by default.
+        optional "timeout" timeout: Duration,
+        /// How old keys are when they are fetched again; 10m by default.
+        optional "refresh" refresh: Duration,
+        /// How old keys may be when no fetch succeeds; 1h by default.
+        optional "max_stale" max_stale: Duration,
+        /// How often unknown key ids may cause a fetch; 30s by default.
+        optional "cooldown" cooldown: Duration,
+    }
 }
 
 object! {
@@ -278,12 +373,15 @@ impl Decode for AuthenticatorSchema {
         let path = || super::decode::member_path(&node.path, "type");
         match kind.as_str() {
             "jwt" => JwtSchema::decode(node, errors).map(|jwt| Self::Jwt(Box::new(jwt))),
-            "api_key" | "introspection" | "hmac" | "mtls" => {
+            "introspection" => {
+                IntrospectionSchema::decode(node, errors).map(|schema| Self::Introspection(Box::new(schema)))
+            }
+            "api_key" | "hmac" | "mtls" => {
                 errors.push(path(), ConfigErrorKind::UnsupportedValue(kind.clone()));
                 None
             }
             _ => {
-                errors.push(path(), ConfigErrorKind::NotOneOf { known: &["jwt"] });
+                errors.push(path(), ConfigErrorKind::NotOneOf { known: &["jwt", "introspection"] });
                 None
             }
         }
@@ -399,17 +497,6 @@ impl Decode for SecretSchema {
             }
             _ => node.wrong_type("a string, or {\"env\": NAME}", errors),
         }
-    }
-}
-
-impl Decode for JwksSchema {
-    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
-        const UNSUPPORTED: [&str; 2] = ["remote", "discovery"];
-        node.check_keys(&["inline"], &UNSUPPORTED, errors)?;
-        if UNSUPPORTED.iter().any(|key| node.json.get(key).is_some()) {
-            return None;
-        }
-        node.required("inline", errors).get().cloned().map(|inline| Self { inline })
     }
 }
 

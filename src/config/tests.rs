@@ -1,3 +1,5 @@
+mod providers;
+
 use super::*;
 use crate::test::test;
 
@@ -137,7 +139,6 @@ test!(missing_and_wrong_members_of_authenticators_are_named, {
         (r#"{}"#, "type: required"),
         (r#"{"type": "saml"}"#, "type: must be one of jwt"),
         (r#"{"type": "api_key", "keys": []}"#, "type: `"),
-        (r#"{"type": "introspection"}"#, "type: `"),
         (r#"{"type": "hmac"}"#, "type: `"),
         (r#"{"type": "mtls"}"#, "type: `"),
         (r#"{"type": "jwt", "audiences": ["a"], "secret": "0123456789abcdef0123456789abcdef"}"#, "issuer: required"),
@@ -169,12 +170,6 @@ test!(missing_and_wrong_members_of_authenticators_are_named, {
             r#"{"type": "jwt", "issuer": "a", "audiences": "a", "public_key_pem": "x"}"#,
             "public_key_pem: not one PEM block",
         ),
-        (r#"{"type": "jwt", "issuer": "a", "audiences": "a", "jwks": {"remote": {}}}"#, "jwks.remote: not supported"),
-        (
-            r#"{"type": "jwt", "issuer": "a", "audiences": "a", "jwks": {"discovery": {}}}"#,
-            "jwks.discovery: not supported",
-        ),
-        (r#"{"type": "jwt", "issuer": "a", "audiences": "a", "jwks": {}}"#, "jwks.inline: required"),
         (
             r#"{"type": "jwt", "issuer": "a", "audiences": "a", "jwks": {"inline": {"keys": []}}}"#,
             "jwks.inline.keys: must not be empty",

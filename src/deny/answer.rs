@@ -1,5 +1,7 @@
 //! What a refused caller is answered: status, headers and body, or a gRPC status.
 
+use std::time::Duration;
+
 use super::Code;
 
 /// A status of gRPC and its message.
@@ -56,6 +58,8 @@ pub struct Circumstances<'a> {
     pub scopes: &'a [String],
     /// The methods that the path serves.
     pub allow: Option<String>,
+    /// How long to wait before another try.
+    pub retry_after: Option<Duration>,
     /// The `Origin` of the request.
     pub origin: Option<&'a [u8]>,
     /// Whether the request is a gRPC call.
@@ -78,6 +82,10 @@ impl Answer {
         header("cache-control", "no-store".to_owned());
         if let Some(allow) = &circumstances.allow {
             header("allow", allow.clone());
+        }
+        if let Some(wait) = circumstances.retry_after {
+            // RFC 9110 §10.2.3: whole seconds, rounded up.
+            header("retry-after", wait.as_millis().div_ceil(1000).to_string());
         }
         if code.challenges() {
             for scheme in &circumstances.schemes {

@@ -1,3 +1,5 @@
+mod providers;
+
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
@@ -14,7 +16,7 @@ fn engine(members: &str) -> Engine {
         r#"{{"authorizer": {{"type": "jwt", "issuer": "i", "audiences": ["a"], "secret": "{SECRET}"}}, {members}}}"#
     );
     let gateway = config::load(text.as_bytes(), &|_| None);
-    Engine::new(gateway.unwrap_or_else(|errors| panic!("{errors:?}")))
+    Engine::new(gateway.unwrap_or_else(|errors| panic!("{errors:?}")), 7)
 }
 
 fn token(claims: &str) -> String {
@@ -39,10 +41,11 @@ fn bearer(token: &str) -> String {
 
 /// The headers that the service receives, or the status and reason of the denial.
 fn decide(engine: &mut Engine, head: &Head) -> Result<Vec<(String, String)>, (u16, Reason)> {
-    let decision = engine.decide(head, NOW);
+    let decision = engine.decide(RequestId(1), head, NOW);
     let edits = match decision.verdict {
         Verdict::Forward(edits) => edits,
         Verdict::Deny(answer) => return Err((answer.status, decision.record.reason.unwrap())),
+        Verdict::Wait => panic!("it waits"),
     };
     let mut headers = head.headers.clone();
     for edit in edits {
@@ -114,16 +117,17 @@ test!(a_cached_token_expires_to_the_second, {
     let mut engine = engine(SEED);
     let token = bearer(&token(r#""sub": "u""#));
     let head = head("GET", "/proxy/x", &[("authorization", &token)]);
-    let status = |engine: &mut Engine, now| match engine.decide(&head, UnixTime::from_secs(now)).verdict {
+    let status = |engine: &mut Engine, now| match engine.decide(RequestId(1), &head, UnixTime::from_secs(now)).verdict {
         Verdict::Forward(_) => 200,
         Verdict::Deny(answer) => answer.status,
+        Verdict::Wait => panic!("it waits"),
     };
     assert_eq!(status(&mut engine, 1_800_000_000), 200);
-    assert_eq!(engine.caches[0].len(), 1);
+    assert_eq!(engine.tokens[0].verified.len(), 1);
     assert_eq!(status(&mut engine, 1_800_000_059), 200);
     // Within the clock skew it is good, and verified anew.
     assert_eq!(status(&mut engine, 1_800_000_119), 200);
-    assert_eq!(engine.caches[0].len(), 0);
+    assert_eq!(engine.tokens[0].verified.len(), 0);
     assert_eq!(status(&mut engine, 1_800_000_120), 401);
 });
 
@@ -143,7 +147,7 @@ test!(a_lookalike_of_a_protected_path_is_not_found, {
 test!(shadow_denies_nothing_and_maps_nothing, {
     let mut engine = engine(&format!(r#""mode": "shadow", {SEED}"#));
     let head = head("GET", "/proxy/x?actor=admin", &[("authorization", "Bearer bad"), ("x-user-id", "admin")]);
-    let decision = engine.decide(&head, NOW);
+    let decision = engine.decide(RequestId(1), &head, NOW);
     assert!(decision.record.shadow && decision.record.reason.is_some());
     let headers = decide(&mut engine, &head).unwrap();
     assert_eq!(value(&headers, ":path"), Some("/x"));

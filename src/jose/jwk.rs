@@ -3,6 +3,7 @@
 use std::fmt;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use sha2::{Digest as _, Sha256};
 
 use super::TokenError;
 use crate::{
@@ -19,7 +20,14 @@ pub struct Jwk {
     pub algorithms: AlgorithmSet,
     /// The key.
     pub key: VerificationKey,
+    /// What tells it from every other key.
+    pub print: KeyPrint,
 }
+
+/// A digest of everything in a key that decides which tokens it verifies: a token that a key has verified is good as long
+/// as a key with the same print is in the set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct KeyPrint([u8; 32]);
 
 /// The keys of one authenticator.
 #[derive(Debug, Default)]
@@ -59,6 +67,8 @@ pub enum JwkErrorKind {
     UnknownAlgorithm,
     /// `alg` is not one for a key of this type, curve or length.
     AlgorithmMismatch,
+    /// A member name comes twice (RFC 7517 §4).
+    DuplicateMember,
     /// `use` is not `sig`, or `key_ops` lacks `verify` (RFC 7517 §4.2, §4.3).
     NotForVerification,
     /// The key itself is refused.
@@ -99,7 +109,8 @@ impl Jwk {
                 AlgorithmSet::of(&[algorithm])
             }
         };
-        Ok(Self { key_id: optional_text(json, "kid")?.map(str::to_owned), algorithms, key })
+        let key_id = optional_text(json, "kid")?.map(str::to_owned);
+        Ok(Self { key_id, algorithms, key, print: KeyPrint::of(json) })
     }
 }
 
@@ -113,7 +124,7 @@ impl KeySet {
     /// One key that was given without an id: it verifies tokens whatever `kid` they name.
     #[must_use]
     pub fn single(key: VerificationKey) -> Self {
-        let key = Jwk { key_id: None, algorithms: key.algorithms(), key };
+        let key = Jwk { key_id: None, algorithms: key.algorithms(), key, print: KeyPrint::of(&Json::Null) };
         Self { keys: vec![key], ids_matter: false }
     }
 
@@ -123,8 +134,26 @@ impl KeySet {
         self.keys.iter().flat_map(|key| key.algorithms.iter()).collect()
     }
 
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// Whether a key is in the set.
+    #[must_use]
+    pub fn holds(&self, print: KeyPrint) -> bool {
+        self.keys.iter().any(|key| key.print == print)
+    }
+
     /// Verifies a signature with the keys that bear the key id, or, where the token names none, with those of the right
-    /// type, eight at most.
+    /// type, eight at most. Tells which one did.
     ///
     /// # Errors
     ///
@@ -135,7 +164,7 @@ impl KeySet {
         algorithm: Algorithm,
         message: &[u8],
         signature: &[u8],
-    ) -> Result<(), TokenError> {
+    ) -> Result<KeyPrint, TokenError> {
         let key_id = key_id.filter(|_| self.ids_matter);
         let mut bearing = self.keys.iter().filter(|key| key_id.is_none() || key.key_id.as_deref() == key_id).peekable();
         if bearing.peek().is_none() {
@@ -147,9 +176,20 @@ impl KeySet {
         }
         fitting
             .take(MOST_TRIED)
-            .any(|key| key.key.verify(algorithm, message, signature))
-            .then_some(())
+            .find(|key| key.key.verify(algorithm, message, signature))
+            .map(|key| key.print)
             .ok_or(TokenError::BadSignature)
+    }
+}
+
+impl KeyPrint {
+    fn of(json: &Json) -> Self {
+        let mut digest = Sha256::new();
+        for name in ["kid", "alg", "kty", "crv", "n", "e", "x", "y", "k"] {
+            let member = json.get(name).map(Json::to_string).unwrap_or_default();
+            digest.update([name, ":", &member, "\n"].concat());
+        }
+        Self(digest.finalize().into())
     }
 }
 
@@ -175,6 +215,7 @@ impl fmt::Display for JwkErrorKind {
             Self::UnknownCurve => "none of P-256, P-384, P-521 (EC) and Ed25519 (OKP)",
             Self::UnknownAlgorithm => "no signature algorithm that gatepost verifies",
             Self::AlgorithmMismatch => "no algorithm for a key of this type, curve and length",
+            Self::DuplicateMember => "duplicate member",
             Self::NotForVerification => "the key is not for verifying signatures",
             Self::Key(error) => return error.fmt(f),
         })

@@ -79,6 +79,18 @@ impl Header {
     }
 }
 
+/// The issuer that a text names if it looks like a JWS at all, which says nothing of whether it is one: none if it does not,
+/// and none inside if it names none.
+#[must_use]
+pub fn claimed_issuer(token: &str) -> Option<Option<String>> {
+    let mut parts = token.split('.');
+    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
+        return None;
+    };
+    let claims = Json::parse(&decode(payload).ok()?, MAX_DEPTH).ok()?;
+    matches!(claims, Json::Object(_)).then(|| claims.get("iss").and_then(Json::as_str).map(str::to_owned))
+}
+
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
 }

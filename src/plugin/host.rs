@@ -5,17 +5,31 @@
 
 #![allow(unsafe_code, reason = "host calls are foreign functions; this file alone makes them")]
 
-use std::ptr::{null, null_mut};
+use std::{
+    ptr::{null, null_mut},
+    time::Duration,
+};
 
-use proxy_wasm::types::LogLevel;
+use proxy_wasm::{hostcalls, types::LogLevel};
 
-use crate::engine::{Answer, HeaderEdit, UnixTime};
+use crate::{
+    engine::{Answer, HeaderEdit, UnixTime},
+    provider::{Call, Store, Unavailable},
+};
 
 /// A header map of the ABI.
 #[derive(Clone, Copy)]
 pub enum Map {
     RequestHeaders = 0,
     RequestTrailers = 1,
+    CallResponseHeaders = 6,
+}
+
+/// A buffer of the ABI.
+#[derive(Clone, Copy)]
+enum Buffer {
+    CallResponseBody = 4,
+    PluginConfiguration = 7,
 }
 
 /// A host call that did not succeed.
@@ -38,11 +52,12 @@ pub fn log(level: LogLevel, line: &str) {
 
 /// The plugin configuration.
 pub fn plugin_configuration() -> Result<Vec<u8>, Failure> {
-    const PLUGIN_CONFIGURATION: u32 = 7;
-    received(|data, size| {
-        // SAFETY: `received` gives valid addresses.
-        unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX, data, size) }
-    })
+    buffer(Buffer::PluginConfiguration)
+}
+
+/// The body of the answer to the call at hand.
+pub fn call_response_body() -> Result<Vec<u8>, Failure> {
+    buffer(Buffer::CallResponseBody)
 }
 
 /// All headers of a map, in one crossing.
@@ -88,19 +103,86 @@ pub fn respond(answer: &Answer) -> Result<(), Failure> {
     })
 }
 
-/// Defines a counter.
-pub fn define_counter(name: &str) -> Result<u32, Failure> {
-    const COUNTER: u32 = 0;
+/// Sends an HTTP request. Its answer comes to the root context, under the number that is given back.
+///
+/// Through the SDK, which has to know the number, or ends the VM when the answer comes.
+pub fn call(call: &Call) -> Result<u32, Failure> {
+    let headers = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let body = (!call.body.is_empty()).then_some(call.body.as_slice());
+    hostcalls::dispatch_http_call(&call.cluster, headers, body, Vec::new(), call.timeout).map_err(|_| Failure)
+}
+
+/// Has the host call the root context's `on_tick` again and again.
+pub fn set_tick_period(period: Duration) -> Result<(), Failure> {
+    let millis = u32::try_from(period.as_millis()).map_err(|_| Failure)?;
+    // SAFETY: no address is passed.
+    check(unsafe { proxy_set_tick_period_milliseconds(millis) })
+}
+
+/// Has the calls that follow speak for another context. A stream that is gone is a failure.
+pub fn set_effective_context(context: u32) -> Result<(), Failure> {
+    // SAFETY: no address is passed.
+    check(unsafe { proxy_set_effective_context(context) })
+}
+
+/// Lets a held request go on. Its headers are out of reach from then on.
+pub fn resume_request() -> Result<(), Failure> {
+    const HTTP_REQUEST: u32 = 0;
+    // SAFETY: no address is passed.
+    check(unsafe { proxy_continue_stream(HTTP_REQUEST) })
+}
+
+/// The host's shared data.
+pub struct SharedData;
+
+impl Store for SharedData {
+    fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+        const NOT_FOUND: u32 = 1;
+        let mut cas = 0;
+        let mut status = OK;
+        let value = received(|data, size| {
+            // SAFETY: `received` gives valid addresses; the host reads `slot.len()` bytes and writes one u32 to the
+            // address of one.
+            status = unsafe { proxy_get_shared_data(slot.as_ptr(), slot.len(), data, size, &raw mut cas) };
+            status
+        });
+        match value {
+            Ok(value) => Ok(Some((value, cas))),
+            Err(Failure) if status == NOT_FOUND => Ok(None),
+            Err(Failure) => Err(Unavailable),
+        }
+    }
+
+    fn set(&mut self, slot: &str, value: &[u8], expected: u32) -> Result<bool, Unavailable> {
+        const CAS_MISMATCH: u32 = 8;
+        // SAFETY: the host reads as many bytes as slot and value have.
+        match unsafe { proxy_set_shared_data(slot.as_ptr(), slot.len(), value.as_ptr(), value.len(), expected) } {
+            OK => Ok(true),
+            CAS_MISMATCH => Ok(false),
+            _ => Err(Unavailable),
+        }
+    }
+}
+
+/// A kind of metric.
+#[derive(Clone, Copy)]
+pub enum MetricKind {
+    Counter = 0,
+    Gauge = 1,
+}
+
+/// Defines a metric.
+pub fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Failure> {
     let mut metric = 0;
     // SAFETY: the host reads `name.len()` bytes and writes one u32 to the address of one.
-    check(unsafe { proxy_define_metric(COUNTER, name.as_ptr(), name.len(), &raw mut metric) })?;
+    check(unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut metric) })?;
     Ok(metric)
 }
 
-/// Adds one to a counter. An increment that the host does not take is lost.
-pub fn increment(counter: u32) {
+/// Adds to a metric, other than nothing. What the host does not take is lost.
+pub fn add(metric: u32, offset: i64) {
     // SAFETY: no address is passed.
-    let _ = unsafe { proxy_increment_metric(counter, 1) };
+    let _ = unsafe { proxy_increment_metric(metric, offset) };
 }
 
 /// Resets the request's stream.
@@ -110,8 +192,16 @@ pub fn reset_request() {
     let _ = unsafe { proxy_close_stream(HTTP_REQUEST) };
 }
 
+const OK: u32 = 0;
+
+fn buffer(buffer: Buffer) -> Result<Vec<u8>, Failure> {
+    received(|data, size| {
+        // SAFETY: `received` gives valid addresses.
+        unsafe { proxy_get_buffer_bytes(buffer as u32, 0, usize::MAX, data, size) }
+    })
+}
+
 fn check(status: u32) -> Result<(), Failure> {
-    const OK: u32 = 0;
     if status == OK { Ok(()) } else { Err(Failure) }
 }
 
@@ -186,6 +276,17 @@ unsafe extern "C" {
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *mut *mut u8,
+        value_size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,
         details: *const u8,

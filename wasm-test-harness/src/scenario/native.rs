@@ -2,7 +2,7 @@
 
 use gatepost::{
     config,
-    engine::{Decision, Engine, Head, HeaderEdit, UnixTime, Verdict},
+    engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
 };
 
 use super::{
@@ -28,7 +28,7 @@ fn scenario_differences(scenario: &Scenario, table: &Table) -> Vec<String> {
     let environment = |name: &str| table.environment.get(name).cloned();
     let loaded = config::load(scenario.configuration.as_bytes(), &environment);
     match (&scenario.expectation, loaded) {
-        (Expectation::Steps(steps), Ok(gateway)) => run_steps(scenario, steps, Engine::new(gateway)),
+        (Expectation::Steps(steps), Ok(gateway)) => run_steps(scenario, steps, Engine::new(gateway, 7)),
         (Expectation::Steps(_), Err(errors)) => {
             errors.iter().map(|error| format!("the configuration is refused: {error}")).collect()
         }
@@ -70,7 +70,7 @@ fn run_steps(scenario: &Scenario, steps: &[Step], mut engine: Engine) -> Vec<Str
         let headers = Headers::unjoined(sent.head());
         let head = Head { headers: headers.pairs().to_vec(), end_of_stream: sent.end_of_stream };
         let nanos = u64::try_from(now.as_nanos()).expect("before the year 2554");
-        let decision = engine.decide(&head, UnixTime::from_nanos(nanos));
+        let decision = engine.decide(RequestId(1), &head, UnixTime::from_nanos(nanos));
         let observed = observe(&engine, &decision, &sent);
         let check = Check { step, sent: &sent, placeholders: &placeholders, identity: &identity };
         let mut differences = check.differences(&observed);
@@ -93,6 +93,7 @@ fn observe(engine: &Engine, decision: &Decision, sent: &Sent) -> Observed {
             }
             Observed::Forwarded(Received::of(&headers, sent.body(), &trailers))
         }
+        Verdict::Wait => Observed::Neither("it waits".to_owned()),
         Verdict::Deny(answer) => {
             let headers =
                 answer.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();

@@ -1,5 +1,6 @@
 //! `gatepost explain`: what the filter would do with a request, and why, without a proxy.
 
+mod providers;
 mod redact;
 mod report;
 mod request;
@@ -12,6 +13,7 @@ use gatepost::engine::{Engine, UnixTime};
 
 use crate::configuration::{Configuration, parse_variable};
 use crate::failure::{Failure, print};
+use providers::{Answers, parse_answer};
 use redact::Redaction;
 use report::Report;
 use request::Request;
@@ -25,8 +27,12 @@ Example:
                 --iss https://demo-issuer.example --aud demo)\" \\
       --header 'x-user-id: admin'
 
+What an identity provider would be asked is told; its answer can be given:
+  $ gatepost explain gateway.yaml --path /orders/7 --header \"authorization: Bearer $TOKEN\" \\
+      --answer https://idp.example.com/.well-known/jwks.json=keys.json
+
 Tokens and other credentials are never printed, only their length. The exit code is 0 where the
-request would be forwarded, 1 where it would be refused.")]
+request would be forwarded, 1 where it would be refused or that depends on a provider.")]
 pub struct Arguments {
     /// The configuration: JSON or YAML, or an Envoy bootstrap; `-` is standard input.
     #[arg(value_name = "FILE")]
@@ -60,6 +66,10 @@ pub struct Arguments {
     #[arg(long)]
     body: Option<String>,
 
+    /// What an identity provider answers, with status 200; may be repeated.
+    #[arg(long = "answer", value_name = "URL=FILE", value_parser = parse_answer)]
+    answers: Vec<(String, PathBuf)>,
+
     /// A variable of the VM's environment, for `{"env": "NAME"}`; may be repeated.
     #[arg(long = "env", value_name = "NAME=VALUE", value_parser = parse_variable)]
     variables: Vec<(String, String)>,
@@ -80,10 +90,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let nanos = u64::try_from(now.as_nanos())
         .map_err(|_| Failure::Usage("--at: gatepost's clock ends in the year 2554".to_owned()))?;
 
-    let (decision, findings) = steps::decide(Engine::new(gateway), &request.head(), UnixTime::from_nanos(nanos));
-    let report = Report::new(&request, &decision, findings, &Redaction::new(&configuration.tree()));
+    let answers = Answers::read(&arguments.answers)?;
+    // Nothing random is told.
+    let explained = steps::explain(Engine::new(gateway, 0), &request.head(), UnixTime::from_nanos(nanos), &answers);
+    let report = Report::new(&request, explained, &Redaction::new(&configuration.tree()));
     print(&if arguments.json { format!("{:#}\n", report.to_json()) } else { report.to_string() });
-    if report.is_refused() { Err(Failure::Refused) } else { Ok(()) }
+    if !report.is_forwarded() { Err(Failure::Refused) } else { Ok(()) }
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {

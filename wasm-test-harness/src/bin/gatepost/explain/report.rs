@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use gatepost::engine::{Answer, Decision, Verdict};
+use gatepost::engine::{Answer, Verdict};
 use serde_json::{Value, json};
 
 use super::redact::Redaction;
 use super::request::{Change, Field, Request};
-use super::steps::Finding;
+use super::steps::{Explained, Finding};
 
 /// What happened, fit to be printed.
 pub struct Report {
@@ -23,6 +23,7 @@ pub struct Report {
 enum Outcome {
     Forwarded { line: String, authority: String, fields: Vec<Shown> },
     Answered { status: u16, headers: Vec<(String, String)>, body: String, grpc: Option<(u8, String)> },
+    Waits { calls: Vec<String> },
 }
 
 /// A header field after redaction.
@@ -33,10 +34,12 @@ struct Shown {
 }
 
 impl Report {
-    pub fn new(request: &Request, decision: &Decision, findings: Vec<Finding>, redaction: &Redaction) -> Self {
+    pub fn new(request: &Request, explained: Explained, redaction: &Redaction) -> Self {
+        let Explained { decision, findings, unanswered } = explained;
         let outcome = match &decision.verdict {
             Verdict::Forward(edits) => forwarded(&request.edited(edits), redaction),
             Verdict::Deny(answer) => answered(answer),
+            Verdict::Wait => Outcome::Waits { calls: unanswered },
         };
         let record = &decision.record;
         let redacted = |finding: Finding| Finding { text: redaction.text(&finding.text), ..finding };
@@ -51,8 +54,8 @@ impl Report {
         }
     }
 
-    pub fn is_refused(&self) -> bool {
-        matches!(self.outcome, Outcome::Answered { .. })
+    pub fn is_forwarded(&self) -> bool {
+        matches!(self.outcome, Outcome::Forwarded { .. })
     }
 
     pub fn to_json(&self) -> Value {
@@ -92,6 +95,10 @@ impl Report {
                 if let Some((code, message)) = grpc {
                     json["answer"]["grpc"] = json!({"code": code, "message": message});
                 }
+            }
+            Outcome::Waits { calls } => {
+                json["verdict"] = json!("wait");
+                json["calls"] = json!(calls);
             }
         }
         json
@@ -133,6 +140,10 @@ impl fmt::Display for Report {
                     writeln!(out, "  grpc-status: {code}\n  grpc-message: {message}")?;
                 }
                 if body.is_empty() { Ok(()) } else { writeln!(out, "\n  {body}") }
+            }
+            Outcome::Waits { calls } => {
+                writeln!(out, "{:<15}wait\n\nThe gateway would ask (`--answer URL=FILE` gives an answer):", "verdict")?;
+                calls.iter().try_for_each(|call| writeln!(out, "  {call}"))
             }
         }
     }

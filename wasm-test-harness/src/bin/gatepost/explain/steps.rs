@@ -1,6 +1,8 @@
 //! What was found out on the way to a decision.
 
-use gatepost::engine::{Decision, Engine, Head, Step, UnixTime};
+use gatepost::engine::{Decision, Engine, Head, Step, UnixTime, Verdict};
+
+use super::providers::Answers;
 
 /// One thing that was found out.
 pub struct Finding {
@@ -9,10 +11,27 @@ pub struct Finding {
     pub text: String,
 }
 
+/// A decision and how it came about.
+pub struct Explained {
+    pub decision: Decision,
+    pub findings: Vec<Finding>,
+    /// What providers would be asked, where nobody said what they answer.
+    pub unanswered: Vec<String>,
+}
+
 /// Decides, and tells each step.
-pub fn decide(mut engine: Engine, head: &Head, now: UnixTime) -> (Decision, Vec<Finding>) {
+pub fn explain(mut engine: Engine, head: &Head, now: UnixTime, answers: &Answers) -> Explained {
+    let mut unanswered = Vec::new();
+    // Keys may be needed, then the key that the token names, then another provider.
+    for _ in 0..MOST_ROUNDS {
+        let (decision, steps) = engine.explain(head, now);
+        if decision.verdict != Verdict::Wait || !unanswered.is_empty() {
+            return Explained { decision, findings: steps.into_iter().map(finding).collect(), unanswered };
+        }
+        unanswered = answers.give(&mut engine, now);
+    }
     let (decision, steps) = engine.explain(head, now);
-    (decision, steps.into_iter().map(finding).collect())
+    Explained { decision, findings: steps.into_iter().map(finding).collect(), unanswered }
 }
 
 fn finding(step: Step) -> Finding {
@@ -24,6 +43,7 @@ fn finding(step: Step) -> Finding {
         Step::Unmatched => ("route", "none".to_owned()),
         Step::Authenticator { name, refused: None } => ("authenticator", format!("{name}: verified")),
         Step::Authenticator { name, refused: Some(reason) } => ("authenticator", format!("{name}: {reason}")),
+        Step::Waits { authenticator } => ("authenticator", format!("{authenticator}: has to ask its provider")),
         Step::Anonymous => ("caller", "anonymous: no credential came, and none is needed".to_owned()),
         Step::Verified { authenticator, roles, scopes } => {
             ("caller", format!("verified by {authenticator}, roles: {roles}, scopes: {scopes}"))
@@ -31,3 +51,5 @@ fn finding(step: Step) -> Finding {
     };
     Finding { step, text }
 }
+
+const MOST_ROUNDS: usize = 5;

@@ -1,0 +1,162 @@
+//! What a worker knows beyond its configuration: tokens that it has verified or refused, keys, and what it is asking.
+
+use std::{collections::hash_map::RandomState, num::NonZeroUsize, rc::Rc, time::Duration};
+
+use lru::LruCache;
+
+use super::{AuthenticatorId, Need, Refusal, Unverified, VerifiedToken};
+use crate::{
+    cache::TokenCache,
+    deny::Reason,
+    jose::TokenError,
+    provider::{
+        keys::{Availability, KeySource},
+        lookup::{Lookups, TokenDigest},
+    },
+    time::UnixTime,
+};
+
+/// What is known of one authenticator's tokens.
+#[derive(Debug)]
+pub struct Tokens {
+    /// Those that are good.
+    pub verified: TokenCache,
+    /// Those that a provider has refused.
+    pub refused: Refused,
+    /// Those that a provider is asked about.
+    pub lookups: Lookups,
+}
+
+/// Tokens that a provider has refused, for as long as that is believed. Bounded; the least recently used go first.
+#[derive(Debug)]
+pub struct Refused {
+    entries: LruCache<TokenDigest, (UnixTime, TokenError), RandomState>,
+    capacity: NonZeroUsize,
+}
+
+/// What verifying one request works with.
+pub struct Means<'a> {
+    /// The time.
+    pub now: UnixTime,
+    /// By [`AuthenticatorId`].
+    pub tokens: &'a mut [Tokens],
+    /// By [`KeySourceId`](crate::provider::keys::KeySourceId).
+    pub sources: &'a mut [KeySource],
+    /// How look-ups that the request has waited for have ended.
+    pub settled: &'a [Settled],
+    /// Whether the request may wait.
+    pub patience: Patience,
+    /// What it waits for.
+    pub needs: Vec<Need>,
+}
+
+/// Whether a request may wait for a provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// It may.
+    Waits,
+    /// It has waited for long enough.
+    IsOver,
+    /// Too many wait already.
+    NoRoom,
+}
+
+/// How a look-up has ended.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Which one.
+    pub need: Need,
+    /// With what.
+    pub outcome: Result<Rc<VerifiedToken>, Refusal>,
+}
+
+impl Tokens {
+    /// Nothing is known yet; so many tokens of each kind will be kept.
+    #[must_use]
+    pub fn new(capacity: NonZeroUsize) -> Self {
+        let refused = Refused { entries: LruCache::unbounded_with_hasher(RandomState::new()), capacity };
+        Self { verified: TokenCache::new(capacity), refused, lookups: Lookups::default() }
+    }
+}
+
+impl Refused {
+    /// Why the token was refused, if that is still believed.
+    pub fn get(&mut self, token: &TokenDigest, now: UnixTime) -> Option<TokenError> {
+        let (until, error) = *self.entries.get(token)?;
+        if now >= until {
+            self.entries.pop(token);
+            return None;
+        }
+        Some(error)
+    }
+
+    /// Keeps a refusal for a while.
+    pub fn insert(&mut self, token: TokenDigest, error: TokenError, until: UnixTime, now: UnixTime) {
+        if now >= until {
+            return;
+        }
+        self.entries.put(token, (until, error));
+        while self.entries.len() > self.capacity.get() {
+            self.entries.pop_lru();
+        }
+    }
+}
+
+impl Means<'_> {
+    /// What is known of an authenticator's tokens.
+    pub fn tokens(&mut self, id: AuthenticatorId) -> Result<&mut Tokens, Unverified> {
+        self.tokens.get_mut(id.0).ok_or(Reason::HostFailure.into()) // not reached: there is one for each authenticator
+    }
+
+    /// Has the request wait, or refuses it where it may not.
+    pub fn wait(&mut self, need: Need) -> Unverified {
+        let reason = match (self.patience, need) {
+            (Patience::Waits, _) => {
+                if !self.needs.contains(&need) {
+                    self.needs.push(need);
+                }
+                return Unverified::Waits;
+            }
+            (Patience::NoRoom, _) => Reason::TooManyWaiting,
+            (Patience::IsOver, Need::Keys(_)) => Reason::KeysUnavailable,
+            (Patience::IsOver, Need::Lookup(..)) => Reason::IntrospectionFailed,
+        };
+        unavailable(reason, Duration::ZERO)
+    }
+
+    /// What becomes of a request that needs keys which are not there.
+    pub fn without_keys(&mut self, need: Need, availability: Availability) -> Unverified {
+        match availability {
+            Availability::Wait => self.wait(need),
+            Availability::Unavailable(retry_after) => unavailable(Reason::KeysUnavailable, retry_after),
+        }
+    }
+}
+
+/// A refusal for a provider that fails.
+#[must_use]
+pub fn unavailable(reason: Reason, retry_after: Duration) -> Unverified {
+    Unverified::Refused(Refusal { reason, retry_after: Some(retry_after.max(LEAST_RETRY)) })
+}
+
+/// `Retry-After` counts in seconds.
+const LEAST_RETRY: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::test;
+
+    test!(refusals_are_bounded_in_time_and_number, {
+        let mut refused = Tokens::new(NonZeroUsize::new(2).unwrap()).refused;
+        let (now, later) = (UnixTime::from_secs(10), UnixTime::from_secs(15));
+        refused.insert([1; 32], TokenError::Inactive, now, now);
+        assert_eq!(refused.get(&[1; 32], now), None);
+        for number in 1..=3 {
+            refused.insert([number; 32], TokenError::Inactive, later, now);
+        }
+        assert_eq!(refused.get(&[1; 32], now), None);
+        assert_eq!(refused.get(&[2; 32], now), Some(TokenError::Inactive));
+        assert_eq!(refused.get(&[3; 32], later), None);
+    });
+}

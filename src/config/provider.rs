@@ -1,0 +1,132 @@
+//! Compiling what has to do with identity providers: where they are, and how keys are kept fresh.
+
+use std::time::Duration;
+
+use super::{
+    decode::{Errors, Member, member_path},
+    error::ConfigErrorKind,
+    schema::{DiscoverySchema, RemoteJwksSchema},
+};
+use crate::provider::{
+    endpoint::Endpoint,
+    keys::{KeySourceConfig, KeySourceId, Origin},
+    schedule::Timings,
+};
+
+/// The key sets of all authenticators, each once, with the configuration path where it is met first.
+#[derive(Default)]
+pub struct KeySources(pub Vec<(String, KeySourceConfig)>);
+
+impl KeySources {
+    /// Compiles a key set at a URL.
+    pub fn compile_remote(
+        &mut self,
+        schema: &RemoteJwksSchema,
+        path: &str,
+        errors: &mut Errors,
+    ) -> Option<KeySourceId> {
+        let endpoint = compile_endpoint(&schema.url, &schema.cluster, path, errors);
+        let timings = [&schema.timeout, &schema.refresh, &schema.max_stale, &schema.cooldown];
+        let timings = compile_timings(timings, path, errors);
+        let origin = Origin::Remote(endpoint?);
+        Some(self.insert(path, KeySourceConfig { origin, timings: timings? }))
+    }
+
+    /// Compiles a key set that a discovery document names.
+    pub fn compile_discovery(
+        &mut self,
+        schema: &DiscoverySchema,
+        path: &str,
+        errors: &mut Errors,
+    ) -> Option<KeySourceId> {
+        let cluster = compile_cluster(&schema.cluster, &member_path(path, "cluster"), errors);
+        let document = schema.issuer.get().and_then(|issuer| {
+            // OpenID Connect Discovery 1.0 §4.1
+            let url = format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer));
+            let document = Endpoint::parse(&url, cluster.unwrap_or_default()).filter(|_| !issuer.contains('?'));
+            if document.is_none() {
+                errors.push(member_path(path, "issuer"), ConfigErrorKind::Invalid(ISSUER_FORM));
+            }
+            document
+        });
+        let jwks_cluster = match &schema.jwks_cluster {
+            Member::Absent => Some(None),
+            given => {
+                compile_cluster(given, &member_path(path, "jwks_cluster"), errors).map(|name| Some(name.to_owned()))
+            }
+        };
+        let timings = [&schema.timeout, &schema.refresh, &schema.max_stale, &schema.cooldown];
+        let timings = compile_timings(timings, path, errors);
+        cluster?;
+        let issuer = schema.issuer.get()?.clone();
+        let origin = Origin::Discovery { issuer, document: document?, jwks_cluster: jwks_cluster? };
+        Some(self.insert(path, KeySourceConfig { origin, timings: timings? }))
+    }
+
+    fn insert(&mut self, path: &str, config: KeySourceConfig) -> KeySourceId {
+        let known = self.0.iter().position(|(_, known)| *known == config);
+        KeySourceId(known.unwrap_or_else(|| {
+            self.0.push((path.to_owned(), config));
+            self.0.len().saturating_sub(1)
+        }))
+    }
+}
+
+/// Compiles a URL and the cluster behind it.
+pub fn compile_endpoint(
+    url: &Member<String>,
+    cluster: &Member<String>,
+    path: &str,
+    errors: &mut Errors,
+) -> Option<Endpoint> {
+    let cluster = compile_cluster(cluster, &member_path(path, "cluster"), errors);
+    let endpoint = url.get().and_then(|url| {
+        let endpoint = Endpoint::parse(url, cluster.unwrap_or_default());
+        if endpoint.is_none() {
+            errors.push(member_path(path, "url"), ConfigErrorKind::Invalid(URL_FORM));
+        }
+        endpoint
+    });
+    cluster.and(endpoint)
+}
+
+/// Compiles a duration within which something has to happen.
+pub fn compile_period(
+    schema: &Member<Duration>,
+    default: Duration,
+    path: String,
+    errors: &mut Errors,
+) -> Option<Duration> {
+    let period = schema.or_default(default)?;
+    if period.is_zero() || period > LONGEST_PERIOD {
+        errors.push(path, ConfigErrorKind::Invalid("longer than zero, and 8760h at most"));
+        return None;
+    }
+    Some(period)
+}
+
+fn compile_cluster<'a>(schema: &'a Member<String>, path: &str, errors: &mut Errors) -> Option<&'a str> {
+    let cluster = schema.get()?;
+    if cluster.is_empty() {
+        errors.push(path.to_owned(), ConfigErrorKind::Empty);
+        return None;
+    }
+    Some(cluster)
+}
+
+/// Compiles `timeout`, `refresh`, `max_stale` and `cooldown`.
+fn compile_timings(schema: [&Member<Duration>; 4], path: &str, errors: &mut Errors) -> Option<Timings> {
+    let [timeout, refresh, max_stale, cooldown] = schema;
+    let mut period = |schema: &Member<Duration>, default: u64, name: &str| {
+        compile_period(schema, Duration::from_secs(default), member_path(path, name), errors)
+    };
+    let timeout = period(timeout, 5, "timeout");
+    let refresh = period(refresh, 600, "refresh");
+    let max_stale = period(max_stale, 3600, "max_stale");
+    let cooldown = period(cooldown, 30, "cooldown");
+    Some(Timings { timeout: timeout?, refresh: refresh?, max_stale: max_stale?, cooldown: cooldown? })
+}
+
+const URL_FORM: &str = "an http or https URL without user and fragment";
+const ISSUER_FORM: &str = "an http or https URL without user, query and fragment";
+const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 3600);

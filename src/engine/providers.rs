@@ -1,0 +1,190 @@
+//! The engine's part that has to do with identity providers: what it asks, what it learns, and whom that lets go on.
+
+use std::time::Duration;
+
+use super::{Decision, Engine, RequestId, UnixTime, Verdict, waiting::MOST_ROUNDS};
+use crate::{
+    auth::{
+        AuthenticatorId, Method, Need, Refusal,
+        introspection::IntrospectionMethod,
+        jwt::Keys,
+        knowledge::{Patience, Settled},
+    },
+    config::Gateway,
+    deny::Reason,
+    provider::{
+        CallAnswer, CallFailure, CallId, Effects, Event, Store,
+        keys::{KeySourceId, Progress, Work},
+        lookup::TokenDigest,
+    },
+};
+
+impl Engine {
+    /// Whether there is any provider to ask, and thus any need for [`tick`](Self::tick).
+    #[must_use]
+    pub fn has_providers(&self) -> bool {
+        let asks = |method: &Method| matches!(method, Method::Introspection(_));
+        !self.sources.is_empty() || self.gateway.authenticators.iter().any(|authenticator| asks(&authenticator.method))
+    }
+
+    /// Whether something waits for the next [`tick`](Self::tick), which should then come soon.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        !self.waiting.is_empty() || self.tokens.iter().any(|tokens| tokens.lookups.has_queued())
+    }
+
+    /// How many requests wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    /// Does what it is time for: looks at what the other workers have learnt, fetches keys, looks tokens up, and counts out
+    /// who has waited for too long.
+    pub fn tick(&mut self, now: UnixTime, store: &mut dyn Store) -> Effects {
+        let mut effects = Effects::default();
+        for index in 0..self.sources.len() {
+            let Some(source) = self.sources.get_mut(index) else {
+                continue;
+            };
+            let (random, calls) = (&mut self.random, &mut self.calls);
+            let progress = source.poll(&mut Work { now, store, random, calls, effects: &mut effects });
+            self.apply(KeySourceId(index), progress);
+        }
+        for index in 0..self.gateway.authenticators.len() {
+            self.look_up(AuthenticatorId(index), now, &mut effects);
+        }
+        self.waiting.expire(now);
+        effects
+    }
+
+    /// Takes the answer to a call.
+    pub fn answer(
+        &mut self,
+        call: CallId,
+        answer: Result<CallAnswer, CallFailure>,
+        now: UnixTime,
+        store: &mut dyn Store,
+    ) -> Effects {
+        let mut effects = Effects::default();
+        let answer = answer.as_ref().map_err(|failure| *failure);
+        for (index, source) in self.sources.iter_mut().enumerate() {
+            let (random, calls) = (&mut self.random, &mut self.calls);
+            let mut work = Work { now, store, random, calls, effects: &mut effects };
+            if let Some(progress) = source.answer(call, answer, &mut work) {
+                self.apply(KeySourceId(index), progress);
+                return effects;
+            }
+        }
+        for index in 0..self.tokens.len() {
+            let finished = self.tokens.get_mut(index).and_then(|tokens| tokens.lookups.finish(call));
+            if let Some(digest) = finished {
+                self.learn(AuthenticatorId(index), digest, answer, now, &mut effects);
+                // Another one may have its turn.
+                self.look_up(AuthenticatorId(index), now, &mut effects);
+                return effects;
+            }
+        }
+        effects // of a fetch that was given up
+    }
+
+    /// The next decision about a request that has waited.
+    pub fn next_decided(&mut self, now: UnixTime) -> Option<(RequestId, Decision)> {
+        while let Some((id, pending)) = self.waiting.next_ready() {
+            let is_over = pending.is_overdue || pending.rounds >= MOST_ROUNDS;
+            let patience = if is_over { Patience::IsOver } else { Patience::Waits };
+            let attempt = self.attempt(&pending.head, now, &pending.settled, patience, &mut |_| {});
+            let Some(wait) = attempt.wait else {
+                return Some((id, attempt.decision));
+            };
+            let decision = self.hold(id, pending, wait, attempt.decision, now);
+            if decision.verdict != Verdict::Wait {
+                return Some((id, decision));
+            }
+        }
+        None
+    }
+
+    /// Forgets a request whose stream is gone.
+    pub fn forget(&mut self, id: RequestId) {
+        self.waiting.remove(id);
+    }
+
+    /// Leaves what it has begun to the other workers.
+    pub fn retire(&mut self, store: &mut dyn Store) {
+        self.sources.iter_mut().for_each(|source| source.release(store));
+    }
+
+    /// Draws the conclusions of a step with a key set.
+    fn apply(&mut self, id: KeySourceId, progress: Progress) {
+        if progress.keys_changed
+            && let Some(keys) = self.sources.get(id.0).and_then(|source| source.known_keys())
+        {
+            for (authenticator, tokens) in self.gateway.authenticators.iter().zip(&mut self.tokens) {
+                if matches!(&authenticator.method, Method::Jwt(method) if matches!(method.keys, Keys::Remote(other) if other == id))
+                {
+                    // A token stops with the key that verified it.
+                    tokens.verified.retain(|token| token.key.is_some_and(|key| keys.holds(key)));
+                }
+            }
+        }
+        if progress.settled {
+            self.waiting.settle(Need::Keys(id), None);
+        }
+    }
+
+    /// Starts as many look-ups of an authenticator as may be under way, and gives up those that the host has lost.
+    fn look_up(&mut self, id: AuthenticatorId, now: UnixTime, effects: &mut Effects) {
+        let Some((method, tokens)) = introspection(&self.gateway, id).zip(self.tokens.get_mut(id.0)) else {
+            return;
+        };
+        while let Some(call) = tokens.lookups.start(now, |token| method.ask(self.calls.make(), token)) {
+            effects.calls.push(call);
+        }
+        for call in tokens.lookups.overdue(now, method.timeout) {
+            let finished = self.tokens.get_mut(id.0).and_then(|tokens| tokens.lookups.finish(call));
+            if let Some(digest) = finished {
+                self.learn(id, digest, Err(CallFailure::NoAnswer), now, effects);
+            }
+        }
+    }
+
+    /// Draws the conclusions of a look-up.
+    fn learn(
+        &mut self,
+        id: AuthenticatorId,
+        digest: TokenDigest,
+        answer: Result<&CallAnswer, CallFailure>,
+        now: UnixTime,
+        effects: &mut Effects,
+    ) {
+        let Some(((method, authenticator), tokens)) =
+            introspection(&self.gateway, id).zip(self.gateway.authenticators.get(id.0)).zip(self.tokens.get_mut(id.0))
+        else {
+            return;
+        };
+        let outcome = match method.learn(id, authenticator, digest, answer, tokens, now) {
+            Ok(outcome) => {
+                effects.events.push(Event::LookedUp { active: outcome.is_ok() });
+                outcome
+            }
+            Err(failure) => {
+                let place = format!("authenticators.{}", authenticator.name);
+                effects.events.push(Event::LookupFailed { place, failure });
+                Err(Refusal { reason: Reason::IntrospectionFailed, retry_after: Some(RETRY_AFTER) })
+            }
+        };
+        let need = Need::Lookup(id, digest);
+        self.waiting.settle(need, Some(&Settled { need, outcome }));
+    }
+}
+
+fn introspection(gateway: &Gateway, id: AuthenticatorId) -> Option<&IntrospectionMethod> {
+    match &gateway.authenticators.get(id.0)?.method {
+        Method::Introspection(method) => Some(method),
+        Method::Jwt(_) => None,
+    }
+}
+
+/// When a look-up that failed is worth another try.
+const RETRY_AFTER: Duration = Duration::from_secs(1);

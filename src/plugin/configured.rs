@@ -1,0 +1,231 @@
+//! One configuration on one worker: its engine, the requests that wait under it, and the calls that it has made.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{HashMap, VecDeque},
+    rc::Rc,
+    time::Duration,
+};
+
+use proxy_wasm::types::LogLevel;
+
+use super::{
+    host::{self, Failure, Map, SharedData},
+    metrics::Metrics,
+    stream::Stream,
+};
+use crate::{
+    engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime},
+    provider::{CallAnswer, CallFailure, CallId, Effects, Event, MOST_ANSWER_BYTES},
+    route::table::RouteId,
+};
+
+/// What a plugin's configuration became, shared by its requests.
+pub struct Configured {
+    root: u32,
+    /// Borrowed for no host call that may call back: callbacks do not nest in Envoy, and if a host should nest them, the
+    /// request at hand is denied.
+    engine: RefCell<Engine>,
+    metrics: Metrics,
+    /// The requests that wait.
+    waiting: RefCell<HashMap<RequestId, Rc<Stream>>>,
+    /// The calls that are under way, by the host's numbers.
+    calls: RefCell<HashMap<u32, CallId>>,
+    /// How often the host ticks; none before it has been asked to.
+    pace: Cell<Option<Duration>>,
+    last_failure: Cell<Option<UnixTime>>,
+}
+
+impl Configured {
+    /// Nothing waits, and nothing has been asked for yet.
+    pub fn new(root: u32, engine: Engine, metrics: Metrics) -> Self {
+        Self {
+            root,
+            engine: RefCell::new(engine),
+            metrics,
+            waiting: RefCell::default(),
+            calls: RefCell::default(),
+            pace: Cell::new(None),
+            last_failure: Cell::new(None),
+        }
+    }
+
+    /// Asks for the first tick, in which keys are fetched.
+    pub fn begin(&self) {
+        if self.engine.try_borrow().is_ok_and(|engine| engine.has_providers()) && self.set_pace(BUSY).is_err() {
+            host::log(LogLevel::Error, "gatepost: the host does not tick: keys cannot be fetched");
+        }
+    }
+
+    /// Decides about a request.
+    pub fn decide(&self, id: RequestId, head: &Head) -> Result<Decision, Failure> {
+        let decision = self.engine.try_borrow_mut().map_err(|_| Failure)?.decide(id, head, host::now()?);
+        Ok(decision)
+    }
+
+    /// Keeps a request until its decision comes.
+    pub fn hold(&self, id: RequestId, stream: &Rc<Stream>) -> Result<(), Failure> {
+        self.set_pace(BUSY)?;
+        self.waiting.try_borrow_mut().map_err(|_| Failure)?.insert(id, Rc::clone(stream));
+        self.metrics.add_waiting(1);
+        Ok(())
+    }
+
+    /// Forgets a request that waits no more, or whose stream is gone.
+    pub fn forget(&self, id: RequestId) {
+        if let Ok(mut engine) = self.engine.try_borrow_mut() {
+            engine.forget(id);
+        }
+        let stream = self.waiting.try_borrow_mut().ok().and_then(|mut waiting| waiting.remove(&id));
+        if stream.is_some() {
+            self.metrics.add_waiting(-1);
+        }
+    }
+
+    /// Counts a decision.
+    pub fn count(&self, decision: &Decision) {
+        self.metrics.count(&decision.record);
+    }
+
+    /// The edits for a request's trailers.
+    pub fn trailers(&self, route: Option<RouteId>, count: usize) -> Result<Vec<HeaderEdit>, Failure> {
+        let trailers = super::stream::read(Map::RequestTrailers, count)?;
+        Ok(self.engine.try_borrow().map_err(|_| Failure)?.trailers(route, &trailers))
+    }
+
+    /// Answers a request whose decision could not be made or carried out.
+    pub fn answer_failure(&self, head: Option<&Head>) -> Result<(), Failure> {
+        let answer = self.engine.try_borrow().map_err(|_| Failure)?.host_failure(head);
+        host::respond(&answer)
+    }
+
+    /// Whether some requests wait.
+    pub fn has_waiting(&self) -> bool {
+        self.waiting.try_borrow().is_ok_and(|waiting| !waiting.is_empty())
+    }
+
+    /// Whether a call is one of this configuration's.
+    pub fn has_called(&self, token: u32) -> bool {
+        self.calls.try_borrow().is_ok_and(|calls| calls.contains_key(&token))
+    }
+
+    /// What the root does from time to time.
+    pub fn on_tick(&self) {
+        let (Ok(now), Ok(mut engine)) = (host::now(), self.engine.try_borrow_mut()) else {
+            return; // the next tick will do it
+        };
+        let effects = engine.tick(now, &mut SharedData);
+        drop(engine);
+        self.go_on(effects, now);
+    }
+
+    /// Takes the answer to a call.
+    pub fn on_answer(&self, token: u32, headers: usize, body_size: usize) {
+        let call = self.calls.try_borrow_mut().ok().and_then(|mut calls| calls.remove(&token));
+        let answer = read_answer(headers, body_size);
+        let (Some(call), Ok(now), Ok(mut engine)) = (call, host::now(), self.engine.try_borrow_mut()) else {
+            return; // given up by a later tick
+        };
+        let effects = engine.answer(call, answer, now, &mut SharedData);
+        drop(engine);
+        self.go_on(effects, now);
+    }
+
+    /// Leaves what has begun to other workers: this one ends.
+    pub fn retire(&self) {
+        if let Ok(mut engine) = self.engine.try_borrow_mut() {
+            engine.retire(&mut SharedData);
+        }
+    }
+
+    /// Does what the engine asks for, and wakes those that need not wait any longer.
+    fn go_on(&self, effects: Effects, now: UnixTime) {
+        let mut all = VecDeque::from([effects]);
+        while let Some(effects) = all.pop_front() {
+            effects.events.iter().for_each(|event| self.tell(event, now));
+            for call in &effects.calls {
+                match (host::call(call), self.calls.try_borrow_mut()) {
+                    (Ok(token), Ok(mut calls)) => {
+                        calls.insert(token, call.id);
+                    }
+                    _ => {
+                        if let Ok(mut engine) = self.engine.try_borrow_mut() {
+                            all.push_back(engine.answer(call.id, Err(CallFailure::NotSent), now, &mut SharedData));
+                        }
+                    }
+                }
+            }
+        }
+        self.wake(now);
+        let busy = self.engine.try_borrow().is_ok_and(|engine| engine.is_busy());
+        // If the host does not take it, the old pace stays, and is set right by the next tick.
+        let _ = self.set_pace(if busy { BUSY } else { IDLE });
+    }
+
+    /// Lets a bounded number of requests go on: the host may carry each out inside the next, down to the end of its stack.
+    fn wake(&self, now: UnixTime) {
+        for _ in 0..MOST_WOKEN {
+            let next = self.engine.try_borrow_mut().ok().and_then(|mut engine| engine.next_decided(now));
+            let Some((id, decision)) = next else {
+                break;
+            };
+            let stream = self.waiting.try_borrow_mut().ok().and_then(|mut waiting| waiting.remove(&id));
+            let Some(stream) = stream else {
+                continue;
+            };
+            self.metrics.add_waiting(-1);
+            if host::set_effective_context(id.0).is_ok() {
+                stream.wake(self, decision);
+            }
+        }
+        let _ = host::set_effective_context(self.root);
+    }
+
+    fn tell(&self, event: &Event, now: UnixTime) {
+        self.metrics.count_event(event);
+        let level = match event {
+            Event::LookedUp { .. } => return,
+            Event::LookupFailed { .. } => {
+                // One line a second tells as much as one for each request.
+                let second = |last: UnixTime| now < last.saturating_add(Duration::from_secs(1)) && now >= last;
+                if self.last_failure.get().is_some_and(second) {
+                    return;
+                }
+                self.last_failure.set(Some(now));
+                LogLevel::Warn
+            }
+            Event::KeyRefused { .. } | Event::FetchFailed { .. } => LogLevel::Warn,
+            Event::KeysFetched { .. } => LogLevel::Info,
+        };
+        host::log(level, &format!("gatepost: {event}"));
+    }
+
+    /// Asks for ticks. Asking anew would begin the period anew, so that a busy host might never tick.
+    fn set_pace(&self, pace: Duration) -> Result<(), Failure> {
+        if self.pace.get() != Some(pace) {
+            host::set_tick_period(pace)?;
+            self.pace.set(Some(pace));
+        }
+        Ok(())
+    }
+}
+
+fn read_answer(headers: usize, body_size: usize) -> Result<CallAnswer, CallFailure> {
+    if headers == 0 {
+        return Err(CallFailure::NoAnswer);
+    }
+    if body_size > MOST_ANSWER_BYTES {
+        return Err(CallFailure::TooLarge);
+    }
+    let mut headers = host::headers(Map::CallResponseHeaders).map_err(|Failure| CallFailure::NoAnswer)?;
+    headers.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
+    let body = if body_size == 0 { Ok(Vec::new()) } else { host::call_response_body() };
+    Ok(CallAnswer { headers, body: body.map_err(|Failure| CallFailure::NoAnswer)? })
+}
+
+/// Requests that one callback lets go on.
+const MOST_WOKEN: usize = 32;
+/// The pace of ticks while something waits for one.
+const BUSY: Duration = Duration::from_millis(1);
+/// The pace at which workers learn of keys that another one has fetched.
+const IDLE: Duration = Duration::from_millis(200);

@@ -1,0 +1,94 @@
+//! Where a provider is reached: a URL, and the host's name for the servers behind it.
+
+use std::time::Duration;
+
+use super::{Call, CallId};
+use crate::request::split_authority;
+
+/// A URL of a provider.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Endpoint {
+    /// The host's name for the servers: the one place that requests go to, whatever the URL says.
+    pub cluster: String,
+    /// `http` or `https`. Whether TLS is spoken is for the cluster to say.
+    pub scheme: &'static str,
+    /// `host`, or `host:port`.
+    pub authority: String,
+    /// The path and the query.
+    pub path: String,
+}
+
+impl Endpoint {
+    /// Takes a URL apart: http or https, without user and fragment. None for anything else.
+    #[must_use]
+    pub fn parse(url: &str, cluster: &str) -> Option<Self> {
+        let (scheme, rest) = match url.split_once("://")? {
+            ("https", rest) => ("https", rest),
+            ("http", rest) => ("http", rest),
+            _ => return None,
+        };
+        let (authority, path) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len()))?;
+        split_authority(authority)?;
+        if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
+            return None;
+        }
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Some(Self { cluster: cluster.to_owned(), scheme, authority: authority.to_owned(), path })
+    }
+
+    /// A GET for JSON.
+    #[must_use]
+    pub fn get(&self, id: CallId, timeout: Duration) -> Call {
+        Call { id, cluster: self.cluster.clone(), headers: self.headers("GET", &[]), body: Vec::new(), timeout }
+    }
+
+    /// A POST of a form.
+    #[must_use]
+    pub fn post(&self, id: CallId, timeout: Duration, authorization: &str, body: Vec<u8>) -> Call {
+        let more = [("authorization", authorization), ("content-type", "application/x-www-form-urlencoded")];
+        Call { id, cluster: self.cluster.clone(), headers: self.headers("POST", &more), body, timeout }
+    }
+
+    fn headers(&self, method: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
+        let first = [
+            (":method", method),
+            (":scheme", self.scheme),
+            (":authority", self.authority.as_str()),
+            (":path", self.path.as_str()),
+            ("accept", "application/json"),
+        ];
+        first.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::test;
+
+    test!(urls_are_taken_apart, {
+        for (url, scheme, authority, path) in [
+            ("https://idp.example.com/jwks", "https", "idp.example.com", "/jwks"),
+            ("http://127.0.0.1:8080/a/b?c=d", "http", "127.0.0.1:8080", "/a/b?c=d"),
+            ("https://[::1]:8443", "https", "[::1]:8443", "/"),
+            ("https://idp.example.com?x=/", "https", "idp.example.com", "/?x=/"),
+        ] {
+            let endpoint = Endpoint::parse(url, "idp").unwrap();
+            let parts = (endpoint.scheme, endpoint.authority.as_str(), endpoint.path.as_str());
+            assert_eq!(parts, (scheme, authority, path), "{url}");
+        }
+        for url in [
+            "",
+            "idp.example.com/jwks",
+            "ftp://idp.example.com/",
+            "https:///jwks",
+            "https://user@idp.example.com/",
+            "https://idp.example.com/jwks#x",
+            "https://idp.example.com/a b",
+            "https://idp.example.com/\r\nx: y",
+            "https://idp.example.com:99999/",
+        ] {
+            assert_eq!(Endpoint::parse(url, "idp"), None, "{url}");
+        }
+    });
+}
