@@ -96,6 +96,7 @@ fn start_envoy(service: SocketAddr) -> Envoy {
         environment: &environment,
         service,
         clusters: Default::default(),
+        direct_responses: Default::default(),
         http2_upstream: true,
     };
     let listener = Listener {

@@ -17,7 +17,7 @@ use serde_json::Value;
 mod bootstrap;
 mod process;
 
-pub use bootstrap::{Gateway, Listener, lds_resources};
+pub use bootstrap::{Endpoint, Gateway, Listener, lds_resources};
 pub use process::Process;
 
 use crate::client;
@@ -100,7 +100,7 @@ impl Envoy {
         let mut command = Command::new(&binary);
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(folder.path().join("admin"));
         command.args(["--disable-hot-restart", "--log-level", "warning", "--component-log-level", "wasm:info"]);
-        command.args(["--concurrency", &concurrency.to_string()]);
+        command.args(["--concurrency", &concurrency.to_string(), "--drain-time-s", "1"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let process = Process::start(command).map_err(failed(&binary.to_string_lossy()))?;
         let mut envoy = Self { admin: SocketAddr::from(([127, 0, 0, 1], 0)), folder, process };
@@ -112,6 +112,39 @@ impl Envoy {
     pub fn log(&self) -> String {
         let bytes = std::fs::read(self.folder.path().join("envoy.log")).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// The lines of the log that tell of a trap, or of a panic of the module's.
+    pub fn traps(&self) -> Vec<String> {
+        let log = self.log();
+        log.lines().filter(|line| TRAPS.iter().any(|mark| line.contains(mark))).map(str::to_owned).collect()
+    }
+
+    /// A counter or gauge by its whole name; nothing where Envoy has none of this name.
+    pub fn stat(&self, name: &str) -> Option<u64> {
+        let response = self.admin(&format!("/stats?filter=^{}$", name.replace('.', "\\."))).ok()?;
+        let text = String::from_utf8_lossy(&response.body).into_owned();
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.trim().parse().ok())
+    }
+
+    /// Puts new listeners into the place of those of `lds.json`, and waits until Envoy has taken or refused them.
+    pub fn replace_listeners(&self, lds: &str) -> io::Result<()> {
+        let taken = || {
+            let count = |outcome: &str| self.stat(&format!("listener_manager.lds.update_{outcome}")).unwrap_or(0);
+            count("success") + count("rejected")
+        };
+        let (before, end) = (taken(), Instant::now() + PATIENCE);
+        // Envoy watches for files that are moved into their place.
+        let file = self.folder.path().join("lds.json");
+        std::fs::write(file.with_extension("new"), lds)?;
+        std::fs::rename(file.with_extension("new"), file)?;
+        while taken() == before {
+            if Instant::now() > end || !self.is_alive() {
+                return Err(io::Error::other("Envoy does not take its new listeners"));
+            }
+            thread::sleep(Duration::from_millis(5));
+        }
+        Ok(())
     }
 
     /// The admin interface's answer to `GET path`.
@@ -178,3 +211,6 @@ fn tail(log: &str) -> String {
 
 /// Compiling the module for V8 takes a moment on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How Envoy's log tells of a trap, and the module's panic hook of a panic.
+const TRAPS: [&str; 3] = ["Function: ", "Uncaught RuntimeError", "panicked at"];

@@ -6,7 +6,8 @@
 //! | drive the module callback by callback, with faults | [`host`] |
 //! | start an Envoy with the module, and stop it | [`envoy`] |
 //! | see what a service receives | [`echo`] |
-//! | send a request byte for byte | [`client`] |
+//! | send a request byte for byte, or thousands at once | [`client`] |
+//! | script an identity provider, and let it fail | [`provider`] |
 //! | make tokens and key sets, honest or not | [`mint`] |
 
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ pub mod echo;
 pub mod envoy;
 pub mod host;
 pub mod mint;
+pub mod provider;
 pub mod scenario;
 
 /// The module under test: `GATEPOST_MODULE`, else what `make build` makes.

@@ -191,6 +191,15 @@ pub fn mint_with(key: &PrivateKey, spec: &TokenSpec, now: u64) -> Result<String,
     Ok(parts.join("."))
 }
 
+/// A copy of `value` in which strings such as `@now`, `@now+5m`, `@now-61s` are Unix times, at any depth.
+///
+/// # Errors
+///
+/// [`MintError::BadTime`].
+pub fn resolve_times(value: &Value, now: u64) -> Result<Value, MintError> {
+    time::resolve(value, now)
+}
+
 /// The public JWK set of some keys of `tests/keys`; `kid` is the key's name. `alg` is left out unless it is asked for:
 /// `rs1` has none, `rs1:RS256` has that one. A shared secret gives an `oct` key, which is public in tests only.
 ///

@@ -12,7 +12,9 @@ pub mod module;
 pub mod native;
 mod observed;
 mod placeholder;
+mod providers;
 mod report;
+mod simulation;
 mod table;
 mod text;
 

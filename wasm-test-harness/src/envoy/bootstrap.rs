@@ -1,10 +1,6 @@
 //! Bootstraps for Envoy: one listener per plugin configuration, all in one VM of the module.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
-    path::Path,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::Path};
 
 use serde_json::{Value, json};
 
@@ -28,12 +24,25 @@ pub struct Gateway<'a> {
     pub module: &'a Path,
     /// Environment variables of the VM.
     pub environment: &'a BTreeMap<String, String>,
-    /// The service behind every cluster.
+    /// The service that is forwarded to.
     pub service: SocketAddr,
     /// The clusters that configurations name; one called `service` is there anyway.
-    pub clusters: BTreeSet<String>,
+    pub clusters: BTreeMap<String, Endpoint>,
+    /// Paths, by their beginning, that Envoy answers by itself with this status once the filter lets them go on.
+    pub direct_responses: BTreeMap<String, u16>,
     /// Whether the service is spoken to in HTTP/2.
     pub http2_upstream: bool,
+}
+
+/// Where a cluster leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// To the service.
+    Service,
+    /// To an HTTP/1.1 server of its own, such as an identity provider.
+    At(SocketAddr),
+    /// Nowhere: it has no hosts.
+    Nowhere,
 }
 
 impl Gateway<'_> {
@@ -58,25 +67,37 @@ impl Gateway<'_> {
     }
 
     fn clusters(&self) -> Vec<Value> {
-        let mut names = self.clusters.clone();
-        names.insert("service".to_owned());
-        names.iter().map(|name| self.cluster(name)).collect()
+        let mut clusters = self.clusters.clone();
+        clusters.insert("service".to_owned(), Endpoint::Service);
+        clusters.iter().map(|(name, endpoint)| self.cluster(name, *endpoint)).collect()
     }
 
-    fn cluster(&self, name: &str) -> Value {
-        let protocol = if self.http2_upstream {
+    fn cluster(&self, name: &str, endpoint: Endpoint) -> Value {
+        let protocol = if self.http2_upstream && endpoint == Endpoint::Service {
             json!({"http2_protocol_options": {}})
         } else {
             json!({"http_protocol_options": {"enable_trailers": true}})
         };
+        let address = match endpoint {
+            Endpoint::Service => Some(self.service),
+            Endpoint::At(address) => Some(address),
+            Endpoint::Nowhere => None,
+        };
+        let hosts = address.map(|address| json!({"endpoint": {"address": socket(address)}}));
         json!({
             "name": name,
             "type": "STATIC",
             "connect_timeout": "5s",
             "load_assignment": {
                 "cluster_name": name,
-                "endpoints": [{"lb_endpoints": [{"endpoint": {"address": socket(self.service)}}]}],
+                "endpoints": [{"lb_endpoints": hosts.into_iter().collect::<Vec<_>>()}],
             },
+            // A test's burst is no overload.
+            "circuit_breakers": {"thresholds": [{
+                "max_connections": MOST_AT_ONCE,
+                "max_pending_requests": MOST_AT_ONCE,
+                "max_requests": MOST_AT_ONCE,
+            }]},
             "typed_extension_protocol_options": {
                 "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                     "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
@@ -96,7 +117,7 @@ impl Gateway<'_> {
             "http_protocol_options": {"enable_trailers": true},
             "route_config": {
                 "internal_only_headers": [],
-                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": routes()}],
+                "virtual_hosts": [{"name": "all", "domains": ["*"], "routes": self.routes()}],
             },
             "http_filters": [
                 {"name": "gatepost", "typed_config": self.plugin(listener)},
@@ -113,6 +134,20 @@ impl Gateway<'_> {
                 "filters": [{"name": "envoy.filters.network.http_connection_manager", "typed_config": manager}],
             }],
         })
+    }
+
+    /// The cluster that the filter chose stands first, as the contract asks (section 1).
+    fn routes(&self) -> Value {
+        let chosen = json!({
+            "match": {"prefix": "/", "headers": [{"name": "x-gatepost-cluster", "present_match": true}]},
+            "route": {"cluster_header": "x-gatepost-cluster"},
+        });
+        let direct = self
+            .direct_responses
+            .iter()
+            .map(|(prefix, status)| json!({"match": {"prefix": prefix}, "direct_response": {"status": status}}));
+        let rest = json!({"match": {"prefix": "/"}, "route": {"cluster": "service"}});
+        std::iter::once(chosen).chain(direct).chain([rest]).collect()
     }
 
     fn plugin(&self, listener: &Listener) -> Value {
@@ -147,17 +182,8 @@ pub fn lds_resources(gateway: &Gateway<'_>, listeners: &[Listener]) -> String {
     json!({"version_info": "1", "resources": resources.collect::<Vec<_>>()}).to_string()
 }
 
-/// The cluster that the filter chose stands first, as the contract asks (section 1).
-fn routes() -> Value {
-    json!([
-        {
-            "match": {"prefix": "/", "headers": [{"name": "x-gatepost-cluster", "present_match": true}]},
-            "route": {"cluster_header": "x-gatepost-cluster"},
-        },
-        {"match": {"prefix": "/"}, "route": {"cluster": "service"}},
-    ])
-}
-
 fn socket(address: SocketAddr) -> Value {
     json!({"socket_address": {"address": address.ip().to_string(), "port_value": address.port()}})
 }
+
+const MOST_AT_ONCE: u32 = 100_000;

@@ -99,6 +99,8 @@ pub(crate) struct State {
     pub(crate) faults: Vec<Fault>,
     pub(crate) violations: Vec<String>,
     pub(crate) http_calls: Vec<HttpCall>,
+    /// How many of them were given to whoever answers them.
+    pub(crate) taken_http_calls: usize,
     pub(crate) answer: Option<CallAnswer>,
 }
 

@@ -93,6 +93,7 @@ impl Vm {
             faults: Vec::new(),
             violations: Vec::new(),
             http_calls: Vec::new(),
+            taken_http_calls: 0,
             answer: None,
         };
         let mut store = Store::new(engine, state);
@@ -208,6 +209,14 @@ impl Vm {
         self.store.data_mut().answer = None;
         done?;
         self.pump_all()
+    }
+
+    /// The HTTP calls dispatched since this was last asked: each is given once, to be answered.
+    pub fn take_http_calls(&mut self) -> Vec<HttpCall> {
+        let state = self.store.data_mut();
+        let calls = state.http_calls[state.taken_http_calls..].to_vec();
+        state.taken_http_calls = state.http_calls.len();
+        calls
     }
 
     /// Every HTTP call dispatched so far, answered or not.

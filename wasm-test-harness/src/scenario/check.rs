@@ -114,7 +114,8 @@ impl Check<'_> {
         lines
     }
 
-    fn fields(
+    /// What differs between fields and what is expected of them.
+    pub(super) fn fields(
         &self,
         what: &str,
         expected: &BTreeMap<String, Expected>,
@@ -136,7 +137,8 @@ impl Check<'_> {
         lines
     }
 
-    fn field(&self, expected: &Expected, actual: &[&[u8]], joined: bool) -> Result<(), String> {
+    /// Whether values are what is expected, and else what is.
+    pub(super) fn field(&self, expected: &Expected, actual: &[&[u8]], joined: bool) -> Result<(), String> {
         let (wanted, holds) = match expected {
             Expected::Exactly(text) => {
                 let wanted = self.placeholders.bytes(text)?;

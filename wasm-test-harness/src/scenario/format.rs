@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::text::{Expected, Text};
+use super::{
+    providers::{Calls, Providers},
+    text::{Expected, Text},
+};
 use crate::mint::TokenSpec;
 
 /// One file of scenarios.
@@ -18,6 +21,8 @@ pub(super) struct File {
     pub(super) configurations: BTreeMap<String, Value>,
     #[serde(default)]
     pub(super) tokens: BTreeMap<String, TokenSpec>,
+    #[serde(default)]
+    pub(super) providers: Providers,
     pub(super) scenarios: Vec<Entry>,
 }
 
@@ -31,6 +36,8 @@ pub(super) struct Entry {
     pub(super) clock: u64,
     #[serde(default)]
     pub(super) tokens: BTreeMap<String, TokenSpec>,
+    #[serde(default)]
+    pub(super) providers: Providers,
     pub(super) hosts: Option<Vec<HostName>>,
     pub(super) because: Option<String>,
     #[serde(default)]
@@ -40,6 +47,9 @@ pub(super) struct Entry {
     pub(super) deny: Option<Deny>,
     pub(super) record: Option<Record>,
     pub(super) envoy: Option<EnvoyItself>,
+    #[serde(default)]
+    pub(super) calls: Calls,
+    pub(super) asked: Option<Asked>,
     #[serde(default)]
     pub(super) steps: Vec<StepEntry>,
     pub(super) errors: Option<Vec<String>>,
@@ -77,6 +87,9 @@ pub(super) struct StepEntry {
     pub(super) deny: Option<Deny>,
     pub(super) record: Option<Record>,
     pub(super) envoy: Option<EnvoyItself>,
+    #[serde(default)]
+    pub(super) calls: Calls,
+    pub(super) asked: Option<Asked>,
 }
 
 /// A host that runs scenarios.
@@ -114,6 +127,8 @@ pub struct Scenario {
     pub clock: u64,
     /// Its tokens, and its file's.
     pub(super) tokens: BTreeMap<String, TokenSpec>,
+    /// What its identity providers answer, and its file's; none where its configuration names none.
+    pub(super) providers: Providers,
     /// The hosts that run it.
     pub hosts: Vec<HostName>,
     /// The listener's options.
@@ -145,6 +160,8 @@ pub struct Step {
     pub(super) outcome: ExpectedOutcome,
     pub(super) record: Option<Record>,
     pub(super) envoy: Option<EnvoyItself>,
+    pub(super) calls: Calls,
+    pub(super) asked: Option<Asked>,
 }
 
 #[derive(Clone, Debug)]
@@ -218,6 +235,18 @@ pub(super) struct Record {
     pub(super) route: Option<String>,
     pub(super) authenticator: Option<String>,
     pub(super) shadow: Option<bool>,
+}
+
+/// The last call that a provider received, of those to this cluster and this path where they are given.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Asked {
+    pub(super) cluster: Option<String>,
+    pub(super) path: Option<String>,
+    pub(super) method: Option<String>,
+    pub(super) headers: BTreeMap<String, Expected>,
+    pub(super) absent: Vec<String>,
+    pub(super) body: Option<Expected>,
 }
 
 /// Envoy answers by itself, before the filter is asked.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io::ErrorKind,
     net::SocketAddr,
     path::Path,
     time::{SystemTime, UNIX_EPOCH},
@@ -15,31 +16,50 @@ use super::{
     identity::IdentitySet,
     native::numbered,
     observed::{Answer, Observed, Received, Sent, placeholders},
+    placeholder::Placeholders,
+    providers,
     report::Report,
     table::Table,
 };
 use crate::{
     client,
     echo::{Echo, Seen, sha256},
-    envoy::{self, Envoy, EnvoyError, Gateway},
+    envoy::{self, Endpoint, Envoy, EnvoyError, Gateway},
+    provider::Provider,
 };
+
+mod cold;
 
 /// Runs every scenario that names this host.
 pub fn run(table: &Table, module: &Path) -> Result<Report, EnvoyError> {
-    let echo = Echo::spawn().map_err(|source| EnvoyError::Io { what: "the echo service".to_owned(), source })?;
+    let io = |what: &str| {
+        let what = what.to_owned();
+        move |source| EnvoyError::Io { what, source }
+    };
+    let echo = Echo::spawn().map_err(io("the echo service"))?;
+    let provider = Provider::spawn().map_err(io("the identity provider"))?;
     let scenarios: Vec<&Scenario> = table.on(HostName::Envoy).collect();
+    let mut clusters: BTreeMap<String, Endpoint> = BTreeMap::new();
+    for scenario in &scenarios {
+        clusters.extend(chosen_clusters(&scenario.configuration).into_iter().map(|name| (name, Endpoint::Service)));
+    }
+    for scenario in &scenarios {
+        clusters.extend(scenario.providers.keys().map(|name| (name.clone(), Endpoint::At(provider.address()))));
+    }
     let gateway = Gateway {
         module,
         environment: &table.environment,
         service: echo.address(),
-        clusters: scenarios.iter().flat_map(|scenario| clusters(&scenario.configuration)).collect(),
+        clusters,
+        direct_responses: BTreeMap::new(),
         http2_upstream: false,
     };
+    let (cold, warm): (Vec<&Scenario>, Vec<&Scenario>) = scenarios.into_iter().partition(|scenario| is_cold(scenario));
     let mut names: BTreeMap<(&Listener, &str), String> = BTreeMap::new();
     let mut listeners = Vec::new();
     // Good configurations first: their VM stays, and a bad one then costs no compilation of its own.
     let (good, bad): (Vec<&Scenario>, Vec<&Scenario>) =
-        scenarios.into_iter().partition(|scenario| matches!(scenario.expectation, Expectation::Steps(_)));
+        warm.into_iter().partition(|scenario| matches!(scenario.expectation, Expectation::Steps(_)));
     for scenario in good.iter().chain(&bad) {
         names.entry((&scenario.listener, &scenario.configuration)).or_insert_with(|| {
             let name = format!("configuration-{}-", listeners.len());
@@ -55,16 +75,24 @@ pub fn run(table: &Table, module: &Path) -> Result<Report, EnvoyError> {
     let mut report = Report::new("Envoy");
     for scenario in good.into_iter().chain(bad) {
         let name = &names[&(&scenario.listener, scenario.configuration.as_str())];
-        let logged = log.lines().filter(|line| line.contains(&format!("wasm log {name}"))).collect();
+        let logged = lines_of(&log, name);
         let differences = match (&scenario.expectation, addresses.get(name)) {
-            (Expectation::Steps(steps), Some(address)) => run_steps(scenario, steps, *address),
+            (Expectation::Steps(steps), Some(address)) => {
+                run_steps(scenario, steps, *address, &placeholders(scenario, now()), None)
+            }
             (Expectation::Steps(_), None) => not_there(logged),
             (Expectation::Refused { errors, .. }, address) => refusal_differences(errors, address.copied(), &logged),
         };
         report.add(scenario, &differences);
     }
-    report.note(envoy.log().lines().filter(|line| TRAPS.iter().any(|mark| line.contains(mark))));
+    cold::run(&cold, &gateway, &envoy, &provider, &mut report).map_err(io("the listeners with providers"))?;
+    report.note(envoy.traps().iter().map(String::as_str));
     Ok(report)
+}
+
+/// Whether it begins with a provider that nobody has asked yet.
+fn is_cold(scenario: &Scenario) -> bool {
+    !scenario.providers.is_empty() && matches!(scenario.expectation, Expectation::Steps(_))
 }
 
 /// A bad configuration: its listener is refused, and the log says where each error is.
@@ -84,13 +112,17 @@ fn refusal_differences(errors: &[String], address: Option<SocketAddr>, logged: &
     lines
 }
 
-fn run_steps(scenario: &Scenario, steps: &[Step], address: SocketAddr) -> Vec<String> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    let placeholders = placeholders(scenario, now);
+fn run_steps(
+    scenario: &Scenario,
+    steps: &[Step],
+    address: SocketAddr,
+    placeholders: &Placeholders<'_>,
+    provider: Option<&Provider>,
+) -> Vec<String> {
     let identity = IdentitySet::of(&scenario.configuration);
     let mut lines = Vec::new();
     for (index, step) in steps.iter().enumerate() {
-        let sent = match Sent::of(step, &placeholders) {
+        let sent = match Sent::of(step, placeholders) {
             Ok(sent) => sent,
             Err(error) => return vec![error],
         };
@@ -106,8 +138,15 @@ fn run_steps(scenario: &Scenario, steps: &[Step], address: SocketAddr) -> Vec<St
             }
             (Some(itself), Ok(_)) => vec![format!("Envoy itself should answer {}, it FORWARDED", itself.status)],
             (None, Ok(response)) => {
-                let observed = observe(&sent, response);
-                Check { step, sent: &sent, placeholders: &placeholders, identity: &identity }.differences(&observed)
+                let check = Check { step, sent: &sent, placeholders, identity: &identity };
+                let mut differences = check.differences(&observe(&sent, response));
+                differences.extend(
+                    provider.iter().flat_map(|provider| providers::differences(&provider.script(), scenario, &check)),
+                );
+                differences
+            }
+            (_, Err(error)) if matches!(error.kind(), ErrorKind::TimedOut | ErrorKind::WouldBlock) => {
+                vec!["no answer from Envoy: the request waits for ever".to_owned()]
             }
             (_, Err(error)) => vec![format!("no answer from Envoy: {error}")],
         };
@@ -199,20 +238,28 @@ fn listener(name: String, scenario: &Scenario) -> envoy::Listener {
     }
 }
 
+/// What a plugin has logged.
+fn lines_of<'a>(log: &'a str, name: &str) -> Vec<&'a str> {
+    let mark = format!("wasm log {name}");
+    log.lines().filter(|line| line.contains(&mark)).collect()
+}
+
+/// The time, in Unix seconds.
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs())
+}
+
 /// What the log says of a listener that should be there.
 fn not_there(logged: Vec<&str>) -> Vec<String> {
     let lines = logged.into_iter().map(|line| format!("the configuration is refused: {line}"));
     std::iter::once("there is no such listener".to_owned()).chain(lines).collect()
 }
 
-/// The clusters that a configuration can choose.
-fn clusters(configuration: &str) -> BTreeSet<String> {
+/// The clusters that a configuration can choose for a request.
+fn chosen_clusters(configuration: &str) -> BTreeSet<String> {
     let configuration: Value = serde_json::from_str(configuration).unwrap_or_default();
     let items = |name: &str| configuration[name].as_array().cloned().unwrap_or_default();
     let servers = items("servers").into_iter().map(|server| server["cluster"].clone());
     let direct = items("paths").into_iter().map(|path| path["integration"]["server"].clone());
     servers.chain(direct).filter_map(|name| name.as_str().map(str::to_owned)).filter(|name| !name.is_empty()).collect()
 }
-
-/// How Envoy's log tells of a trap, and the module's panic hook of a panic.
-const TRAPS: [&str; 3] = ["Function: ", "Uncaught RuntimeError", "panicked at"];

@@ -143,7 +143,7 @@ impl Answer {
 
 /// Placeholders for a run of `scenario` that begins at `now`.
 pub(super) fn placeholders(scenario: &Scenario, now: u64) -> Placeholders<'_> {
-    Placeholders::new(&scenario.tokens, now)
+    Placeholders::new(&scenario.name, &scenario.tokens, now)
 }
 
 /// Values of a name in a list of fields, in order; names are compared without case.

@@ -13,6 +13,8 @@ use crate::mint::{self, TokenSpec};
 
 /// What placeholders stand for in one run of one scenario.
 pub(super) struct Placeholders<'a> {
+    /// The scenario's name.
+    scenario: &'a str,
     tokens: &'a BTreeMap<String, TokenSpec>,
     now: u64,
     /// A token is minted once: two mentions are the same bytes, and a later step sees an older token.
@@ -20,9 +22,9 @@ pub(super) struct Placeholders<'a> {
 }
 
 impl<'a> Placeholders<'a> {
-    /// Placeholders for a run that begins at `now` (Unix seconds).
-    pub(super) fn new(tokens: &'a BTreeMap<String, TokenSpec>, now: u64) -> Self {
-        Self { tokens, now, minted: RefCell::default() }
+    /// Placeholders for a run of a scenario that begins at `now` (Unix seconds).
+    pub(super) fn new(scenario: &'a str, tokens: &'a BTreeMap<String, TokenSpec>, now: u64) -> Self {
+        Self { scenario, tokens, now, minted: RefCell::default() }
     }
 
     /// The bytes of a text.
@@ -41,6 +43,18 @@ impl<'a> Placeholders<'a> {
         })
     }
 
+    /// Replaces every placeholder in the strings of a JSON value.
+    pub(super) fn expand_json(&self, value: &mut Value) -> Result<(), String> {
+        expand_strings(value, &|text| self.expand(text).map(Value::String))
+    }
+
+    /// A JSON value with every `@now+5m` in it resolved, too.
+    pub(super) fn json(&self, value: &Value) -> Result<Value, String> {
+        let mut value = value.clone();
+        self.expand_json(&mut value)?;
+        mint::resolve_times(&value, self.now).map_err(|error| error.to_string())
+    }
+
     fn token(&self, name: &str) -> Result<String, String> {
         if let Some(token) = self.minted.borrow().get(name) {
             return Ok(token.clone());
@@ -55,6 +69,9 @@ impl<'a> Placeholders<'a> {
         for raw in [&mut spec.raw_header, &mut spec.raw_payload].into_iter().flatten() {
             *raw = replace(raw, |name, argument| self.general(name, argument))?;
         }
+        // An issuer may be a provider's authority. A claim that is a token would be another token's business.
+        let general = |text: &str| replace(text, |name, argument| self.general(name, argument)).map(Value::String);
+        expand_strings(&mut spec.claims, &general)?;
         mint::mint(&spec, self.now).map_err(|e| format!("token {name}: {e}"))
     }
 
@@ -68,6 +85,7 @@ impl<'a> Placeholders<'a> {
                 let (count, text) = argument.split_once(' ').ok_or("write {{repeat 5 ab}}")?;
                 Ok(text.repeat(count.parse().map_err(|_| format!("{count} is no count"))?))
             }
+            "provider" => Ok(authority(self.scenario, argument)),
             "pem" => mint::public_pem(argument).map_err(|e| e.to_string()),
             "secret" => mint::secret(argument).map_err(|e| e.to_string()),
             _ => Err(format!("no placeholder is called {name}")),
@@ -87,26 +105,21 @@ impl<'a> Placeholders<'a> {
 }
 
 /// Replaces the placeholders of a configuration: a string that is `{{jwks rs1 es1}}` becomes that key set.
-pub(super) fn expand_configuration(value: &mut Value) -> Result<(), String> {
-    match value {
-        Value::String(text) => match key_set(text) {
-            Some(set) => *value = set?,
-            None => *text = static_placeholders().expand(text)?,
-        },
-        Value::Array(items) => items.iter_mut().try_for_each(expand_configuration)?,
-        Value::Object(members) => members.values_mut().try_for_each(expand_configuration)?,
-        _ => {}
-    }
-    Ok(())
+pub(super) fn expand_configuration(scenario: &str, value: &mut Value) -> Result<(), String> {
+    let placeholders = static_placeholders(scenario);
+    expand_strings(value, &|text| match key_set(text) {
+        Some(set) => set,
+        None => placeholders.expand(text).map(Value::String),
+    })
 }
 
 /// Replaces the placeholders of a configuration that is text: a key set as JSON, other things as the inside of a JSON
 /// string.
-pub(super) fn expand_configuration_text(text: &str) -> Result<String, String> {
+pub(super) fn expand_configuration_text(scenario: &str, text: &str) -> Result<String, String> {
     replace(text, |name, argument| match name {
         "jwks" => key_set(&format!("{{{{jwks {argument}}}}}")).expect("it is one").map(|set| set.to_string()),
         _ => {
-            let plain = static_placeholders().general(name, argument)?;
+            let plain = static_placeholders(scenario).general(name, argument)?;
             let quoted = Value::String(plain).to_string();
             Ok(quoted[1..quoted.len() - 1].to_owned())
         }
@@ -118,9 +131,25 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|e| format!("{text} is no duration: {e}"))
 }
 
-fn static_placeholders() -> Placeholders<'static> {
+/// The authority of a scenario's provider, the same on every host and unlike every other scenario's.
+pub(super) fn authority(scenario: &str, cluster: &str) -> String {
+    format!("{}.{cluster}.test", scenario.replace('_', "-"))
+}
+
+fn static_placeholders(scenario: &str) -> Placeholders<'_> {
     static NONE: BTreeMap<String, TokenSpec> = BTreeMap::new();
-    Placeholders::new(&NONE, 0)
+    Placeholders::new(scenario, &NONE, 0)
+}
+
+/// Replaces every string of a JSON value.
+fn expand_strings(value: &mut Value, expand: &dyn Fn(&str) -> Result<Value, String>) -> Result<(), String> {
+    match value {
+        Value::String(text) => *value = expand(text)?,
+        Value::Array(items) => items.iter_mut().try_for_each(|item| expand_strings(item, expand))?,
+        Value::Object(members) => members.values_mut().try_for_each(|member| expand_strings(member, expand))?,
+        _ => {}
+    }
+    Ok(())
 }
 
 fn key_set(text: &str) -> Option<Result<Value, String>> {
@@ -153,7 +182,8 @@ mod tests {
     #[test]
     fn text_around_placeholders_stays() {
         let tokens = BTreeMap::new();
-        let placeholders = Placeholders::new(&tokens, 100);
+        let placeholders = Placeholders::new("a_name", &tokens, 100);
+        assert_eq!(placeholders.expand("http://{{provider idp}}/jwks").unwrap(), "http://a-name.idp.test/jwks");
         assert_eq!(placeholders.expand("a{{now+5m}}b{{repeat 3 x}}c").unwrap(), "a400bxxxc");
         assert_eq!(placeholders.expand("{single}").unwrap(), "{single}");
         assert!(placeholders.expand("{{nothing}}").is_err());
@@ -161,11 +191,19 @@ mod tests {
     }
 
     #[test]
+    fn times_and_providers_in_json_are_resolved_at_any_depth() {
+        let tokens = BTreeMap::new();
+        let placeholders = Placeholders::new("a_name", &tokens, 100);
+        let json = placeholders.json(&json!({"a": [{"exp": "@now+5m", "iss": "http://{{provider idp}}"}]})).unwrap();
+        assert_eq!(json, json!({"a": [{"exp": 400, "iss": "http://a-name.idp.test"}]}));
+    }
+
+    #[test]
     fn a_key_set_becomes_an_object() {
         let mut configuration = json!({"jwks": {"inline": "{{jwks es1 rs1}}"}});
-        expand_configuration(&mut configuration).unwrap();
+        expand_configuration("a_name", &mut configuration).unwrap();
         assert_eq!(configuration["jwks"]["inline"]["keys"].as_array().unwrap().len(), 2);
-        let text = expand_configuration_text(r#"{"k": {{jwks es1}}, "p": "{{pem es1}}"}"#).unwrap();
+        let text = expand_configuration_text("a_name", r#"{"k": {{jwks es1}}, "p": "{{pem es1}}"}"#).unwrap();
         let parsed: Value = serde_json::from_str(&text).unwrap();
         assert!(parsed["p"].as_str().unwrap().starts_with("-----BEGIN"));
     }

@@ -14,6 +14,7 @@ use super::{
         ConfigurationSource, Entry, Expectation, ExpectedOutcome, File, HostName, Made, Scenario, Step, StepEntry,
     },
     placeholder::{duration, expand_configuration, expand_configuration_text},
+    providers::{self, Providers},
 };
 
 /// Every scenario, and the environment that all of them share.
@@ -51,8 +52,8 @@ impl Table {
                 if !names.insert(name.clone()) {
                     errors.push(format!("{file_name}: {name}: there is another scenario of this name"));
                 }
-                let tokens = file.tokens.clone();
-                match scenario(&file_name, entry, &configurations, tokens) {
+                let (tokens, providers) = (file.tokens.clone(), file.providers.clone());
+                match scenario(&file_name, entry, &configurations, tokens, providers) {
                     Ok(scenario) => table.scenarios.push(scenario),
                     Err(error) => errors.push(format!("{file_name}: {name}: {error}")),
                 }
@@ -90,9 +91,14 @@ fn scenario(
     entry: Entry,
     configurations: &BTreeMap<String, Value>,
     mut tokens: BTreeMap<String, crate::mint::TokenSpec>,
+    mut providers: Providers,
 ) -> Result<Scenario, String> {
     tokens.extend(entry.tokens);
-    let configuration = configuration(entry.configuration, configurations)?;
+    providers.extend(entry.providers);
+    let configuration = configuration(&entry.name, entry.configuration, configurations)?;
+    if !providers::are_named(&providers, &entry.name, &configuration) {
+        providers.clear();
+    }
     if entry.hosts.is_some() != entry.because.is_some() {
         return Err("`hosts` and `because` come together".to_owned());
     }
@@ -110,6 +116,8 @@ fn scenario(
             deny: entry.deny,
             record: entry.record,
             envoy: entry.envoy,
+            calls: entry.calls,
+            asked: entry.asked,
         })?]),
     };
     let hosts = entry.hosts.unwrap_or_else(|| vec![HostName::Native, HostName::Wasmtime, HostName::Envoy]);
@@ -120,8 +128,11 @@ fn scenario(
     if entry.listener.normalize_path && hosts != [HostName::Envoy] {
         return Err("`listener.normalize_path` is Envoy's: say `hosts: [envoy]` and `because`".to_owned());
     }
-    let (file, name) = (file.to_owned(), entry.name);
-    Ok(Scenario { file, name, configuration, clock: entry.clock, tokens, hosts, listener: entry.listener, expectation })
+    if let Expectation::Steps(steps) = &expectation {
+        steps.iter().try_for_each(|step| providers::check(&providers, step))?;
+    }
+    let (file, name, clock, listener) = (file.to_owned(), entry.name, entry.clock, entry.listener);
+    Ok(Scenario { file, name, configuration, clock, tokens, providers, hosts, listener, expectation })
 }
 
 fn step(entry: StepEntry) -> Result<Step, String> {
@@ -139,10 +150,15 @@ fn step(entry: StepEntry) -> Result<Step, String> {
         return Err("give `body` or `chunks`".to_owned());
     }
     let advance = entry.advance.map_or(Ok(Duration::ZERO), |text| duration(&text))?;
-    Ok(Step { advance, request: entry.request, outcome, record: entry.record, envoy: entry.envoy })
+    let StepEntry { request, record, envoy, calls, asked, .. } = entry;
+    Ok(Step { advance, request, outcome, record, envoy, calls, asked })
 }
 
-fn configuration(source: ConfigurationSource, known: &BTreeMap<String, Value>) -> Result<String, String> {
+fn configuration(
+    scenario: &str,
+    source: ConfigurationSource,
+    known: &BTreeMap<String, Value>,
+) -> Result<String, String> {
     let named = |name: &str| {
         let names = || known.keys().cloned().collect::<Vec<_>>().join(", ");
         known.get(name).cloned().ok_or_else(|| format!("no configuration is called {name}; there are {}", names()))
@@ -150,7 +166,7 @@ fn configuration(source: ConfigurationSource, known: &BTreeMap<String, Value>) -
     let mut value = match source {
         ConfigurationSource::Named(name) => named(&name)?,
         ConfigurationSource::Made(Made { base: None, patch: None, text: Some(text) }) => {
-            return expand_configuration_text(&text);
+            return expand_configuration_text(scenario, &text);
         }
         ConfigurationSource::Made(Made { base: Some(name), patch: Some(patch), text: None }) => {
             let mut value = named(&name)?;
@@ -162,7 +178,7 @@ fn configuration(source: ConfigurationSource, known: &BTreeMap<String, Value>) -
             return Err("configuration: a name, or `use` with `patch`, or `patch` alone, or `text` alone".to_owned());
         }
     };
-    expand_configuration(&mut value)?;
+    expand_configuration(scenario, &mut value)?;
     Ok(value.to_string())
 }
 
