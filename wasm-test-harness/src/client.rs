@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+pub mod burst;
 pub mod http2;
 
 /// A response.

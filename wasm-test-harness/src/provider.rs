@@ -80,6 +80,16 @@ impl Provider {
         self.script().answer(authority, path, answers);
     }
 
+    /// Holds back every answer of this kind, until [`release`](Self::release).
+    pub fn hold(&self, authority: &str, path: &str) {
+        self.script().hold(authority, path, true);
+    }
+
+    /// Gives the answers that were held back.
+    pub fn release(&self, authority: &str, path: &str) {
+        self.script().hold(authority, path, false);
+    }
+
     /// How often it was asked so far.
     pub fn calls(&self, authority: &str, path: &str) -> usize {
         self.script().calls(authority, path)

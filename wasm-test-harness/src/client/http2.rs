@@ -88,7 +88,7 @@ fn map(fields: &[(String, Vec<u8>)]) -> io::Result<http::HeaderMap> {
     Ok(map)
 }
 
-fn fields(map: &http::HeaderMap) -> Vec<(String, Vec<u8>)> {
+pub(super) fn fields(map: &http::HeaderMap) -> Vec<(String, Vec<u8>)> {
     map.iter().map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 

@@ -31,6 +31,7 @@ struct Resource {
     answers: Vec<Answer>,
     given: usize,
     calls: usize,
+    held: bool,
 }
 
 impl Script {
@@ -50,6 +51,15 @@ impl Script {
         resource.given += 1;
         self.asked.push(asked);
         answer.unwrap_or_else(|| Answer::status(404))
+    }
+
+    /// Whether answers are held back for now; calls are counted all the same.
+    pub fn hold(&mut self, authority: &str, path: &str, held: bool) {
+        self.resources.entry((authority.to_owned(), path.to_owned())).or_default().held = held;
+    }
+
+    pub(super) fn is_held(&self, authority: &str, path: &str) -> bool {
+        self.resources.get(&(authority.to_owned(), path.to_owned())).is_some_and(|resource| resource.held)
     }
 
     /// How often it was asked so far.

@@ -90,7 +90,11 @@ async fn answer(
     reset: &Cell<bool>,
 ) -> Result<Response<Body>, io::Error> {
     let asked = read(request).await?;
+    let (authority, path) = (asked.authority.clone(), asked.resource().to_owned());
     let answer = script.lock().expect("no holder panics").ask(asked);
+    while script.lock().expect("no holder panics").is_held(&authority, &path) {
+        sleep(HELD).await;
+    }
     sleep(answer.delay).await;
     match answer.failure {
         Some(Failure::Timeout) => future::pending().await,
@@ -161,3 +165,5 @@ fn parts(parts: Vec<(Duration, Option<Bytes>)>) -> Body {
 const BACKLOG: u32 = 1024;
 /// What was written goes out before the connection ends.
 const FLUSH: Duration = Duration::from_millis(20);
+/// How often an answer that is held back looks whether it may go.
+const HELD: Duration = Duration::from_millis(5);

@@ -24,6 +24,23 @@ fn it_answers_by_authority_and_path_and_remembers_the_question() {
 }
 
 #[test]
+fn an_answer_is_held_back_until_it_is_released() {
+    let provider = Provider::spawn().unwrap();
+    provider.answer("idp.test", "/a", [Answer::status(200)]);
+    provider.hold("idp.test", "/a");
+    thread::scope(|scope| {
+        let asked = scope.spawn(|| ask(&provider, "/a"));
+        while provider.calls("idp.test", "/a") == 0 {
+            thread::sleep(Duration::from_millis(1));
+        }
+        thread::sleep(Duration::from_millis(50));
+        assert!(!asked.is_finished());
+        provider.release("idp.test", "/a");
+        assert_eq!(asked.join().unwrap().unwrap().status, 200);
+    });
+}
+
+#[test]
 fn new_answers_begin_at_the_first_of_them() {
     let provider = Provider::spawn().unwrap();
     provider.answer("idp.test", "/a", [Answer::status(500), Answer::status(501)]);
