@@ -9,7 +9,7 @@ use std::fmt;
 /// Why a token was refused. Callers learn less: see [`crate::deny::Code`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenError {
-    /// A JWT of an issuer that another authenticator is there for: it is not sent to this one's introspection endpoint.
+    /// A JWT of an issuer that another authenticator is there for: this one's provider is not asked about it.
     ForeignIssuer,
     /// Not a JWS in compact serialisation (RFC 7515 §7.1), or its header or payload is not a JSON object.
     Malformed,

@@ -27,6 +27,8 @@ pub struct JwtMethod {
     pub expectations: Expectations,
     /// Where roles and scopes stand.
     pub grants: Grants,
+    /// Issuers that other authenticators are there for, and this one is not.
+    pub foreign_issuers: Vec<String>,
 }
 
 /// Where keys are.
@@ -64,6 +66,8 @@ impl JwtMethod {
         let (jws, algorithm) = self.parse(token)?;
         let key = match self.verify_signature(&jws, algorithm, means) {
             Ok(key) => key?,
+            // A token of another authenticator's must not suffer from this one's provider.
+            Err(_) if self.is_foreign(&jws) => return Err(TokenError::ForeignIssuer.into()),
             Err((need, availability)) => return Err(means.without_keys(need, availability)),
         };
         let verified = Rc::new(self.read_claims(id, authenticator, &jws, key, now)?);
@@ -89,11 +93,20 @@ impl JwtMethod {
         let verified = keys.verify(jws.header.key_id.as_deref(), algorithm, jws.signing_input, &jws.signature);
         if verified == Err(TokenError::UnknownKey)
             && let Keys::Remote(id) = self.keys
+            && !self.is_foreign(jws)
             && let Some(availability) = means.sources.get_mut(id.0).and_then(|source| source.on_unknown_key(means.now))
         {
             return Err((Need::Keys(id), availability));
         }
         Ok(verified)
+    }
+
+    /// Whether the token says that it is of an issuer that another authenticator is there for. That nothing vouches for
+    /// this does no harm: the token is refused.
+    fn is_foreign(&self, jws: &Jws<'_>) -> bool {
+        let claims = if self.foreign_issuers.is_empty() { None } else { jws.claims().ok() };
+        let issuer = claims.as_ref().and_then(|claims| claims.get("iss")?.as_str());
+        issuer.is_some_and(|issuer| self.foreign_issuers.iter().any(|foreign| foreign == issuer))
     }
 
     fn read_claims(

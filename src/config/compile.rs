@@ -64,7 +64,7 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
     let cached_tokens = compile_cache(schema, errors);
     // Only now, so that one error hides no other.
     Some(Gateway {
-        authenticators: authenticators.into_iter().collect::<Option<_>>().map(keep_jwts_home)?,
+        authenticators: authenticators.into_iter().collect::<Option<_>>().map(part_issuers)?,
         key_sources: key_sources.0,
         table: compiled.table,
         routes: compiled.routes.into_iter().collect::<Option<_>>()?,
@@ -208,20 +208,30 @@ fn compile_authenticators(
     (names, authenticators)
 }
 
-/// Tells the authenticators that ask a provider about tokens whose tokens are none of its business.
-fn keep_jwts_home(mut authenticators: Vec<Authenticator>) -> Vec<Authenticator> {
-    let mut all = Accepted::These(Vec::new());
-    for authenticator in &authenticators {
-        if let Method::Jwt(method) = &authenticator.method {
-            all = match (all, &method.expectations.issuers) {
-                (Accepted::These(all), Accepted::These(issuers)) => Accepted::These([all, issuers.clone()].concat()),
-                _ => Accepted::Any,
-            };
-        }
-    }
+/// Tells the authenticators that ask a provider which tokens are another one's business.
+fn part_issuers(mut authenticators: Vec<Authenticator>) -> Vec<Authenticator> {
+    let issuers = |authenticator: &Authenticator| match &authenticator.method {
+        Method::Jwt(method) => Some(method.expectations.issuers.clone()),
+        Method::Introspection(_) => None,
+    };
+    let accepted: Vec<Accepted> = authenticators.iter().filter_map(issuers).collect();
+    let named = accepted.iter().flat_map(|accepted| match accepted {
+        Accepted::These(issuers) => issuers.as_slice(),
+        Accepted::Any => &[],
+    });
+    let named: Vec<&String> = named.collect();
     for authenticator in &mut authenticators {
-        if let Method::Introspection(method) = &mut authenticator.method {
-            method.jwt_issuers = all.clone();
+        match &mut authenticator.method {
+            Method::Introspection(method) if accepted.contains(&Accepted::Any) => method.jwt_issuers = Accepted::Any,
+            Method::Introspection(method) => {
+                method.jwt_issuers = Accepted::These(named.iter().copied().cloned().collect());
+            }
+            Method::Jwt(method) => {
+                if let Accepted::These(own) = &method.expectations.issuers {
+                    let foreign = named.iter().filter(|issuer| !own.contains(issuer));
+                    method.foreign_issuers = foreign.copied().cloned().collect();
+                }
+            }
         }
     }
     authenticators

@@ -21,7 +21,7 @@ use crate::{
     json::Json,
 };
 
-/// Compiles what is peculiar to JWTs.
+/// Compiles what is peculiar to JWTs. Whose tokens are another one's business is known only when all authenticators are.
 pub fn compile_jwt(
     schema: &JwtSchema,
     path: &str,
@@ -53,7 +53,7 @@ pub fn compile_jwt(
     let grants = claims.compile_grants(path, errors);
     let max_lifetime = schema.max_lifetime.get().copied();
     let expectations = Expectations { max_lifetime, types, ..expectations? };
-    Some(JwtMethod { keys: keys?, algorithms: algorithms?, expectations, grants })
+    Some(JwtMethod { keys: keys?, algorithms: algorithms?, expectations, grants, foreign_issuers: Vec::new() })
 }
 
 fn compile_algorithms(schema: &JwtSchema, path: &str, errors: &mut Errors) -> Option<AlgorithmSet> {

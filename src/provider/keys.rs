@@ -381,7 +381,8 @@ impl Slots {
     fn of(config: &KeySourceConfig) -> Self {
         let digest = Sha256::digest(format!("{config:?}"));
         let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        Self { status: format!("gatepost.keys.{name}.status"), keys: format!("gatepost.keys.{name}.set") }
+        // The number tells versions apart that write these slots in different ways.
+        Self { status: format!("gatepost.keys.1.{name}.status"), keys: format!("gatepost.keys.1.{name}.set") }
     }
 }
 

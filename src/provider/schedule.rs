@@ -83,7 +83,8 @@ fn freshness(answer: &CallAnswer) -> Option<Duration> {
 const LEAST_REFRESH: Duration = Duration::from_secs(1);
 /// How much of the time to a refresh is left to chance, in percent.
 const REFRESH_JITTER: u32 = 20;
-const FIRST_RETRY: Duration = Duration::from_millis(500);
+/// Short: when a proxy starts, its first fetch may come before it has resolved the provider's name.
+const FIRST_RETRY: Duration = Duration::from_millis(100);
 /// So that service resumes soon after the provider does.
 const LONGEST_RETRY: Duration = Duration::from_secs(10);
 const RETRY_JITTER: u32 = 25;
@@ -144,8 +145,7 @@ mod tests {
     });
 
     test!(failures_back_off_with_jitter, {
-        for (failures, longest) in
-            [(0, 500), (1, 500), (2, 1000), (3, 2000), (5, 8000), (6, 10_000), (u64::MAX, 10_000)]
+        for (failures, longest) in [(0, 100), (1, 100), (2, 200), (3, 400), (7, 6400), (8, 10_000), (u64::MAX, 10_000)]
         {
             let (least, most) = spread(|random| Timings::until_retry(failures, random));
             assert!(least >= longest * 3 / 4 && most <= longest, "{failures}: {least} {most}");

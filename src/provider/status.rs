@@ -70,8 +70,7 @@ impl Status {
 
     /// As it stands in the slot.
     pub fn encode(&self) -> Vec<u8> {
-        let fields =
-            [FORMAT, self.generation, self.fetched, self.next, self.failures, self.unknown, self.holder, self.lease];
+        let fields = [self.generation, self.fetched, self.next, self.failures, self.unknown, self.holder, self.lease];
         fields.into_iter().flat_map(u64::to_le_bytes).collect()
     }
 
@@ -79,10 +78,7 @@ impl Status {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let (fields, rest) = bytes.as_chunks::<8>();
         let mut fields = fields.iter().map(|field| u64::from_le_bytes(*field));
-        if fields.next()? != FORMAT || !rest.is_empty() {
-            return None;
-        }
-        Some(Self {
+        let status = Self {
             generation: fields.next()?,
             fetched: fields.next()?,
             next: fields.next()?,
@@ -90,7 +86,8 @@ impl Status {
             unknown: fields.next()?,
             holder: fields.next()?,
             lease: fields.next()?,
-        })
+        };
+        (fields.next().is_none() && rest.is_empty()).then_some(status)
     }
 }
 
@@ -111,9 +108,6 @@ fn lease(timings: &Timings) -> Duration {
 /// What a host may take beyond the time-out of a call to say that it is over.
 pub const GRACE: Duration = Duration::from_secs(1);
 
-/// Says that the slot was written by a version that this one understands.
-const FORMAT: u64 = 1;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,7 +125,7 @@ mod tests {
         let status = Status { generation: 1, fetched: 2, next: 3, failures: 4, unknown: 5, holder: 6, lease: u64::MAX };
         assert_eq!(Status::decode(&status.encode()), Some(status));
         let bytes = status.encode();
-        for other in [&bytes[..63], &[], &[bytes.as_slice(), &[0]].concat(), &[0; 64]] {
+        for other in [&bytes[..55], &[], &[bytes.as_slice(), &[0]].concat(), &[0; 64]] {
             assert_eq!(Status::decode(other), None);
         }
     });

@@ -258,3 +258,22 @@ test!(no_more_wait_than_there_is_room_for, {
     }
     assert_eq!((engine.waiting(), refused), (4096, 904));
 });
+
+test!(a_token_does_not_suffer_from_the_provider_of_another_one, {
+    let other = KEYS.replace("users", "others").replace("\"i\"", "\"other\"").replace("idp/jwks", "other/jwks");
+    let mut engine =
+        engine(&format!("{other}, {KEYS}"), r#"{"any": ["others", "users"]}"#, r#""default_auth": "users","#);
+    let good = token(r#""sub": "u""#);
+    let calls = tick(&mut engine, 0);
+    fail(&mut engine, &calls[0], 0);
+    give(&mut engine, &calls[1], &key_set(r#","kid":"x""#), 0);
+    // Its key is not known to its own provider either, which is asked; the other one is not waited for.
+    let kid = BASE64_URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"y"}"#);
+    let unknown = format!("{kid}.{}", good.split_once('.').unwrap().1);
+    assert_eq!(send(&mut engine, 1, &good, 1), Some((200, Some("u".to_owned()))));
+    assert_eq!(send(&mut engine, 2, &unknown, 1), None);
+    let calls = tick(&mut engine, 2);
+    assert_eq!(calls.len(), 1);
+    give(&mut engine, &calls[0], &key_set(r#","kid":"x""#), 3);
+    assert_eq!(decided(&mut engine, 3), [(2, 401)]);
+});
