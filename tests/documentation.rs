@@ -1,0 +1,99 @@
+//! What the documentation shows is what the filter and Envoy take.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use tempfile::TempDir;
+use wasm_test_harness::{envoy, module_path};
+
+#[test]
+fn the_configurations_of_the_readme_are_good() {
+    check("README.md", "json", 2);
+}
+
+#[test]
+fn the_configurations_for_identity_providers_are_good() {
+    check("docs/identity-providers.md", "json", 11);
+}
+
+#[test]
+fn the_bootstrap_for_identity_providers_is_good() {
+    let examples = check("docs/identity-providers.md", "yaml", 1);
+    assert_envoy_takes(&examples[0]);
+}
+
+/// Checks every fenced block of a language with `gatepost check`. A page that lost its examples does not pass.
+fn check(page: &str, language: &str, count: usize) -> Vec<String> {
+    let examples = examples(page, language);
+    assert_eq!(examples.len(), count, "{page}");
+    for (line, example) in &examples {
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join(format!("example.{language}"));
+        fs::write(&file, example).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        command.arg("check");
+        for secret in ["PARTNER_SECRET", "INTROSPECTION_SECRET"] {
+            command.args(["--env", &format!("{secret}=0123456789abcdef0123456789abcdef")]);
+        }
+        let output = command.arg(&file).output().unwrap();
+        assert!(output.status.success(), "{page}:{line}: {}", String::from_utf8_lossy(&output.stdout));
+    }
+    examples.into_iter().map(|(_, example)| example).collect()
+}
+
+/// The fenced blocks of a language, each with the line where it begins.
+fn examples(page: &str, language: &str) -> Vec<(usize, String)> {
+    let text = fs::read_to_string(root().join(page)).unwrap_or_else(|error| panic!("{page}: {error}"));
+    let fence = format!("```{language}");
+    let mut examples = Vec::new();
+    let mut lines = text.lines().enumerate();
+    while let Some((index, line)) = lines.next() {
+        if line == fence {
+            let block: Vec<&str> = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
+            examples.push((index + 1, block.join("\n")));
+        }
+    }
+    examples
+}
+
+/// Checks a bootstrap with Envoy itself: its files are those of this machine, and it opens no connection.
+fn assert_envoy_takes(bootstrap: &str) {
+    let folder = TempDir::new().unwrap();
+    let authorities = folder.path().join("authorities.pem");
+    fs::write(&authorities, AUTHORITY).unwrap();
+    let mut text = bootstrap.to_owned();
+    for (there, here) in
+        [("/etc/envoy/gatepost.wasm", module_path()), ("/etc/ssl/certs/ca-certificates.crt", authorities)]
+    {
+        assert_eq!(text.matches(there).count(), 1, "{there}");
+        text = text.replace(there, &here.to_string_lossy());
+    }
+    let file = folder.path().join("envoy.yaml");
+    fs::write(&file, text).unwrap();
+    let envoy = envoy::binary().unwrap_or_else(|error| panic!("{error}"));
+    let output =
+        Command::new(envoy).args(["--mode", "validate", "--log-level", "error", "-c"]).arg(&file).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// A certificate that stands for the system's authorities; nobody holds its key.
+const AUTHORITY: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBmjCCAUGgAwIBAgIUZ0mzgRWNhnJbg1dBXk+/JIYJu/gwCgYIKoZIzj0EAwIw
+IjEgMB4GA1UEAwwXYW4gYXV0aG9yaXR5IGZvciBhIHRlc3QwIBcNMjYxMTIyMTcx
+MTUxWhgPMjEyNjEwMjkxNzExNTFaMCIxIDAeBgNVBAMMF2FuIGF1dGhvcml0eSBm
+b3IgYSB0ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE5ONHUSYbYMJ2MsCM
+PPX4W/Kyu9RQKYXmipQGfG8Fqzr11A0mnu8Fc7trHluOlpzb0vEGSXGHWQkiwpgb
+Sy5c8KNTMFEwHQYDVR0OBBYEFMDf6HXNxb4U34u8qCzv19SoTQA3MB8GA1UdIwQY
+MBaAFMDf6HXNxb4U34u8qCzv19SoTQA3MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZI
+zj0EAwIDRwAwRAIgZIEjm9DEE1v4+GWW/1DhL4tdU5aNXRNOxY7KG+lpow8CIFRi
+MN9X3ZbrAZ23STOpFs8xxPvAMlR9W/q5tUm4+AbK
+-----END CERTIFICATE-----
+";
