@@ -1,0 +1,65 @@
+//! Whatever a provider answers, it is read or refused; nobody passes unless it says so, and nothing is left waiting.
+#![no_main]
+
+use std::time::Duration;
+
+use gatepost::{
+    config,
+    engine::{Engine, Head, RequestId, UnixTime, Verdict},
+    provider::{CallAnswer, Store, Unavailable},
+};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|body: &[u8]| {
+    for path in ["/keys", "/discovery", "/opaque"] {
+        let mut engine = Engine::new(config::load(CONFIGURATION.as_bytes(), &|_| None).unwrap(), 7);
+        let mut now = UnixTime::from_secs(1_800_000_000);
+        let mut verdict = engine.decide(RequestId(1), &head(path), now).verdict;
+        assert_eq!(verdict, Verdict::Wait);
+        let mut calls = engine.tick(now, &mut NoStore).calls;
+        while let Some(call) = calls.pop() {
+            let headers = vec![(":status".to_owned(), b"200".to_vec()), ("cache-control".to_owned(), body.to_vec())];
+            let answer = CallAnswer { headers, body: body.to_vec() };
+            calls.extend(engine.answer(call.id, Ok(answer), now, &mut NoStore).calls);
+        }
+        while verdict == Verdict::Wait {
+            now = now.saturating_add(Duration::from_secs(10));
+            engine.tick(now, &mut NoStore);
+            verdict = engine.next_decided(now).map_or(Verdict::Wait, |(_, decision)| decision.verdict);
+        }
+        assert_eq!(engine.waiting(), 0);
+        if matches!(verdict, Verdict::Forward(_)) {
+            let said: serde_json::Value = serde_json::from_slice(body).unwrap();
+            assert!(path == "/opaque" && said["active"] == true);
+        }
+    }
+});
+
+fn head(path: &str) -> Head {
+    let token = if path == "/opaque" { "opaque" } else { "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA" };
+    let headers = [(":method", "GET"), (":path", path), (":authority", "h"), ("authorization", &format!("Bearer {token}"))];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
+    Head { headers: headers.to_vec(), end_of_stream: true }
+}
+
+struct NoStore;
+
+impl Store for NoStore {
+    fn get(&mut self, _: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+        Err(Unavailable)
+    }
+
+    fn set(&mut self, _: &str, _: &[u8], _: u32) -> Result<bool, Unavailable> {
+        Err(Unavailable)
+    }
+}
+
+const CONFIGURATION: &str = r#"{
+    "authenticators": {
+        "keys": {"type": "jwt", "issuer": "*", "audiences": "*", "jwks": {"remote": {"url": "https://idp/k", "cluster": "idp"}}},
+        "discovery": {"type": "jwt", "issuer": "*", "audiences": "*", "jwks": {"discovery": {"issuer": "https://idp", "cluster": "idp", "jwks_cluster": "keys"}}},
+        "opaque": {"type": "introspection", "url": "https://idp/i", "cluster": "idp", "client_id": "c", "client_secret": "s", "audiences": "*"}
+    },
+    "paths": [{"method": "GET", "path": "/keys", "auth": "keys"}, {"method": "GET", "path": "/discovery", "auth": "discovery"},
+              {"method": "GET", "path": "/opaque", "auth": "opaque"}]
+}"#;

@@ -1,0 +1,271 @@
+//! Whatever order things happen in, and whatever fails: one worker fetches at a time, every request that waits is
+//! decided in time, and nobody passes without a key that says so.
+
+use std::{collections::HashMap, time::Duration};
+
+use gatepost::{
+    config,
+    engine::{Decision, Engine, Head, RequestId, UnixTime, Verdict},
+    provider::{Call, CallAnswer, CallFailure, Store, Unavailable},
+};
+use proptest::prelude::*;
+
+/// One thing that happens.
+#[derive(Clone, Debug)]
+enum Happening {
+    /// Time passes.
+    Passes(u64),
+    /// A worker ticks.
+    Tick(usize),
+    /// A request comes to a worker: for a route of a key set, or of introspection.
+    Request(usize, bool),
+    /// A client goes away.
+    Leaves(u32),
+    /// A call, one of those that are open, is answered.
+    Answered(usize, Answer),
+    /// A call is never answered.
+    Lost(usize),
+    /// A worker goes away, and another one takes its place.
+    Restart(usize),
+}
+
+#[derive(Clone, Debug)]
+enum Answer {
+    Good,
+    Other,
+    Status(u16),
+    Text(&'static str),
+    None,
+}
+
+/// A proxy with some workers.
+struct Proxy {
+    workers: Vec<Engine>,
+    shared: Shared,
+    /// Milliseconds.
+    now: u64,
+    requests: u32,
+    /// Of which worker, and when it was sent.
+    open: Vec<(usize, Call, u64)>,
+    /// When each request came, and to which worker.
+    waiting: HashMap<u32, (usize, u64)>,
+}
+
+impl Proxy {
+    fn new() -> Self {
+        let workers = (0..WORKERS).map(|seed| engine(seed as u64)).collect();
+        let (open, waiting) = (Vec::new(), HashMap::new());
+        Self { workers, shared: Shared::default(), now: 0, requests: 0, open, waiting }
+    }
+
+    fn now(&self) -> UnixTime {
+        UnixTime::from_nanos(1_800_000_000_000_000_000 + self.now * 1_000_000)
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), TestCaseError> {
+        let now = self.now();
+        match happening {
+            Happening::Passes(millis) => self.now += millis,
+            Happening::Tick(worker) => {
+                let effects = self.workers[worker].tick(now, &mut self.shared);
+                self.send(worker, effects.calls)?;
+                self.decide(worker)?;
+            }
+            Happening::Request(worker, opaque) => {
+                self.requests += 1;
+                let decision = self.workers[worker].decide(RequestId(self.requests), &head(opaque), now);
+                if decision.verdict == Verdict::Wait {
+                    self.waiting.insert(self.requests, (worker, self.now));
+                } else {
+                    check(&decision)?;
+                }
+            }
+            Happening::Leaves(id) => {
+                if let Some((worker, _)) = self.waiting.remove(&id) {
+                    self.workers[worker].forget(RequestId(id));
+                }
+            }
+            Happening::Answered(index, answer) if !self.open.is_empty() => {
+                let (worker, call, _) = self.open.remove(index % self.open.len());
+                let effects = self.workers[worker].answer(call.id, answer.of(&call), now, &mut self.shared);
+                self.send(worker, effects.calls)?;
+                self.decide(worker)?;
+            }
+            Happening::Lost(index) if !self.open.is_empty() => {
+                let index = index % self.open.len();
+                self.open.remove(index);
+            }
+            Happening::Answered(..) | Happening::Lost(_) => {}
+            Happening::Restart(worker) => {
+                self.workers[worker].retire(&mut self.shared);
+                self.workers[worker] = engine(u64::from(self.requests) + 100);
+                self.open.retain(|(of, ..)| *of != worker);
+                self.waiting.retain(|_, (of, _)| *of != worker);
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, worker: usize, calls: Vec<Call>) -> Result<(), TestCaseError> {
+        for call in calls {
+            if is_fetch(&call) {
+                let others = self.open.iter().filter(|(_, call, sent)| is_fetch(call) && self.now < sent + TIMEOUT);
+                prop_assert_eq!(others.count(), 0, "two workers fetch at {}", self.now);
+            }
+            self.open.push((worker, call, self.now));
+        }
+        Ok(())
+    }
+
+    fn decide(&mut self, worker: usize) -> Result<(), TestCaseError> {
+        let now = self.now();
+        while let Some((id, decision)) = self.workers[worker].next_decided(now) {
+            prop_assert!(self.waiting.remove(&id.0).is_some(), "{id:?} is decided and does not wait");
+            check(&decision)?;
+        }
+        Ok(())
+    }
+
+    /// Ticks until everything has to be over.
+    fn end(&mut self) -> Result<(), TestCaseError> {
+        for _ in 0..20 {
+            for worker in 0..WORKERS {
+                self.happen(Happening::Tick(worker))?;
+            }
+            self.now += TIMEOUT;
+        }
+        prop_assert!(self.waiting.is_empty(), "they wait for ever: {:?}", self.waiting);
+        prop_assert!(self.workers.iter().all(|worker| worker.waiting() == 0 && !worker.is_busy()));
+        Ok(())
+    }
+}
+
+impl Answer {
+    fn of(&self, call: &Call) -> Result<CallAnswer, CallFailure> {
+        let (status, body) = match self {
+            Self::None => return Err(CallFailure::NoAnswer),
+            Self::Status(status) => (*status, ""),
+            Self::Text(text) => (200, *text),
+            Self::Good if is_fetch(call) => (200, KEYS),
+            Self::Good => (200, r#"{"active": true, "aud": "a"}"#),
+            Self::Other if is_fetch(call) => (200, OTHER_KEYS),
+            Self::Other => (200, r#"{"active": false}"#),
+        };
+        let headers = vec![(":status".to_owned(), status.to_string().into_bytes())];
+        Ok(CallAnswer { headers, body: body.as_bytes().to_vec() })
+    }
+}
+
+/// Without shared data nothing else happens but more fetches; this one has what Envoy has.
+#[derive(Default)]
+struct Shared(HashMap<String, (Vec<u8>, u32)>);
+
+impl Store for Shared {
+    fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+        Ok(self.0.get(slot).cloned())
+    }
+
+    fn set(&mut self, slot: &str, value: &[u8], expected: u32) -> Result<bool, Unavailable> {
+        let present = self.0.get(slot).map(|(_, cas)| *cas);
+        if present.is_some_and(|present| expected != 0 && expected != present) {
+            return Ok(false);
+        }
+        self.0.insert(slot.to_owned(), (value.to_vec(), present.unwrap_or(0) + 1));
+        Ok(true)
+    }
+}
+
+fn engine(seed: u64) -> Engine {
+    Engine::new(config::load(CONFIGURATION.as_bytes(), &|_| None).unwrap(), seed)
+}
+
+fn head(opaque: bool) -> Head {
+    // HS256 with the first byte of the signature changed: whatever the keys are, it is not good.
+    let (path, token) = match opaque {
+        false => {
+            ("/jwt", "eyJhbGciOiJIUzI1NiIsImtpZCI6ImEifQ.eyJpc3MiOiJpIiwiYXVkIjoiYSIsImV4cCI6MTkwMDAwMDAwMH0.AAAA")
+        }
+        true => ("/opaque", "opaque"),
+    };
+    let headers = [
+        (":method", "GET".to_owned()),
+        (":path", path.to_owned()),
+        (":authority", "h".to_owned()),
+        ("authorization", format!("Bearer {token}")),
+    ];
+    Head { headers: headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec(), end_of_stream: true }
+}
+
+/// The JWT is forged: nothing makes it good. Refusals are 401 or 503.
+fn check(decision: &Decision) -> Result<(), TestCaseError> {
+    match &decision.verdict {
+        Verdict::Deny(answer) => prop_assert!(matches!(answer.status, 401 | 503), "{}", answer.status),
+        Verdict::Forward(_) => prop_assert_eq!(decision.record.authenticator.as_deref(), Some("opaque")),
+        Verdict::Wait => prop_assert!(false, "decided, and waits"),
+    }
+    Ok(())
+}
+
+fn is_fetch(call: &Call) -> bool {
+    call.body.is_empty()
+}
+
+fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+    let answer = prop_oneof![
+        4 => Just(Answer::Good),
+        2 => Just(Answer::Other),
+        1 => Just(Answer::Status(500)),
+        1 => Just(Answer::Text("<html>")),
+        1 => Just(Answer::Text("{\"keys\": []}")),
+        1 => Just(Answer::None),
+    ];
+    let happening = prop_oneof![
+        4 => prop_oneof![0..50_u64, 0..3_000_u64, 0..30_000_u64].prop_map(Happening::Passes),
+        8 => (0..WORKERS).prop_map(Happening::Tick),
+        8 => (0..WORKERS, any::<bool>()).prop_map(|(worker, opaque)| Happening::Request(worker, opaque)),
+        1 => (0..60_u32).prop_map(Happening::Leaves),
+        5 => (0..8_usize, answer).prop_map(|(index, answer)| Happening::Answered(index, answer)),
+        1 => (0..8_usize).prop_map(Happening::Lost),
+        1 => (0..WORKERS).prop_map(Happening::Restart),
+    ];
+    proptest::collection::vec(happening, 0..120)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn one_fetches_everyone_is_decided_and_nobody_passes_unproven(happenings in happenings()) {
+        let mut proxy = Proxy::new();
+        for happening in happenings {
+            proxy.happen(happening)?;
+            let overdue = |(_, (_, came)): &(&u32, &(usize, u64))| proxy.now > *came + 4 * (TIMEOUT + GRACE);
+            let late = proxy.waiting.iter().filter(overdue).count();
+            if late > 0 {
+                (0..WORKERS).try_for_each(|worker| proxy.happen(Happening::Tick(worker)))?;
+                let late: Vec<_> = proxy.waiting.iter().filter(|(_, (_, came))| proxy.now > *came + 4 * (TIMEOUT + GRACE)).collect();
+                prop_assert!(late.is_empty(), "they wait for too long at {}: {:?}", proxy.now, late);
+            }
+        }
+        proxy.end()?;
+    }
+}
+
+const WORKERS: usize = 3;
+/// Milliseconds, of the configuration.
+const TIMEOUT: u64 = 2000;
+const GRACE: u64 = Duration::from_secs(1).as_millis() as u64;
+
+const KEYS: &str = r#"{"keys": [{"kty": "oct", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE", "kid": "a"}]}"#;
+const OTHER_KEYS: &str =
+    r#"{"keys": [{"kty": "oct", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE", "kid": "b"}]}"#;
+
+const CONFIGURATION: &str = r#"{
+    "authenticators": {
+        "users": {"type": "jwt", "issuer": "i", "audiences": "a", "jwks": {"remote": {
+            "url": "https://idp/jwks", "cluster": "idp", "timeout": "2s", "refresh": "20s", "max_stale": "60s", "cooldown": "5s"}}},
+        "opaque": {"type": "introspection", "url": "https://idp/introspect", "cluster": "idp", "client_id": "c",
+                   "client_secret": "s", "timeout": "2s", "audiences": "a", "cache": {"ttl": "5s", "negative_ttl": "1s"}}
+    },
+    "paths": [{"method": "GET", "path": "/jwt", "auth": "users"}, {"method": "GET", "path": "/opaque", "auth": "opaque"}]
+}"#;
