@@ -127,7 +127,8 @@ impl Envoy {
         text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")?.trim().parse().ok())
     }
 
-    /// Puts new listeners into the place of those of `lds.json`, and waits until Envoy has taken or refused them.
+    /// Puts new listeners into the place of those of `lds.json`, and waits until Envoy has taken or refused them and the
+    /// last of the old ones is gone.
     pub fn replace_listeners(&self, lds: &str) -> io::Result<()> {
         let taken = || {
             let count = |outcome: &str| self.stat(&format!("listener_manager.lds.update_{outcome}")).unwrap_or(0);
@@ -138,7 +139,7 @@ impl Envoy {
         let file = self.folder.path().join("lds.json");
         std::fs::write(file.with_extension("new"), lds)?;
         std::fs::rename(file.with_extension("new"), file)?;
-        while taken() == before {
+        while taken() == before || self.stat("listener_manager.total_listeners_draining") != Some(0) {
             if Instant::now() > end || !self.is_alive() {
                 return Err(io::Error::other("Envoy does not take its new listeners"));
             }

@@ -56,7 +56,7 @@ pub fn run(table: &Table, module: &Path) -> Result<Report, EnvoyError> {
     };
     let (cold, warm): (Vec<&Scenario>, Vec<&Scenario>) = scenarios.into_iter().partition(|scenario| is_cold(scenario));
     let mut names: BTreeMap<(&Listener, &str), String> = BTreeMap::new();
-    let mut listeners = Vec::new();
+    let mut listeners = vec![cold::anchor()];
     // Good configurations first: their VM stays, and a bad one then costs no compilation of its own.
     let (good, bad): (Vec<&Scenario>, Vec<&Scenario>) =
         warm.into_iter().partition(|scenario| matches!(scenario.expectation, Expectation::Steps(_)));

@@ -2,7 +2,7 @@
 
 use gatepost::{
     config,
-    engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
+    engine::{Decision, Engine, Head, HeaderEdit, RequestId, Verdict},
 };
 
 use super::{
@@ -10,10 +10,16 @@ use super::{
     format::{Expectation, HostName, Record, Scenario, Step},
     identity::IdentitySet,
     observed::{Answer, Observed, Received, Sent, placeholders},
+    providers,
     report::Report,
+    simulation::Simulation,
     table::Table,
 };
-use crate::host::Headers;
+use crate::{host::Headers, provider::Script};
+
+mod worker;
+
+use worker::Worker;
 
 /// Runs every scenario that names this host.
 pub fn run(table: &Table) -> Report {
@@ -56,27 +62,37 @@ fn refusal_differences(expected: &[String], more: bool, actual: &[String]) -> Ve
     lines
 }
 
-fn run_steps(scenario: &Scenario, steps: &[Step], mut engine: Engine) -> Vec<String> {
+fn run_steps(scenario: &Scenario, steps: &[Step], engine: Engine) -> Vec<String> {
     let placeholders = placeholders(scenario, scenario.clock);
     let identity = IdentitySet::of(&scenario.configuration);
-    let mut now = std::time::Duration::from_secs(scenario.clock);
+    let mut script = Script::default();
+    if let Err(error) = providers::fill(&mut script, &scenario.name, &scenario.providers, &placeholders) {
+        return vec![error];
+    }
+    let mut simulation = Simulation::new(script);
+    let clusters = scenario.providers.keys().map(String::as_str).collect();
+    let mut worker = Worker::new(engine, clusters, scenario.clock);
     let mut lines = Vec::new();
     for (index, step) in steps.iter().enumerate() {
-        now += step.advance;
+        let Ok(()) = simulation.advance(&mut worker, step.advance);
         let sent = match Sent::of(step, &placeholders) {
             Ok(sent) => sent,
             Err(error) => return vec![error],
         };
         let headers = Headers::unjoined(sent.head());
         let head = Head { headers: headers.pairs().to_vec(), end_of_stream: sent.end_of_stream };
-        let nanos = u64::try_from(now.as_nanos()).expect("before the year 2554");
-        let decision = engine.decide(RequestId(1), &head, UnixTime::from_nanos(nanos));
-        let observed = observe(&engine, &decision, &sent);
+        let id = RequestId(u32::try_from(index).unwrap_or(u32::MAX));
+        worker.decide(id, &head);
+        let Ok(_) = simulation.settle(&mut worker, |worker| worker.is_decided(id));
+        let decision = worker.take(id);
+        let observed = observe(&worker.engine, &decision, &sent);
         let check = Check { step, sent: &sent, placeholders: &placeholders, identity: &identity };
         let mut differences = check.differences(&observed);
         differences.extend(step.record.iter().flat_map(|record| record_differences(record, &decision)));
+        differences.extend(providers::differences(&simulation.script, scenario, &check));
         lines.extend(differences.into_iter().map(|line| numbered(steps, index, line)));
     }
+    lines.extend(worker.leaks(&placeholders));
     lines
 }
 
@@ -93,7 +109,7 @@ fn observe(engine: &Engine, decision: &Decision, sent: &Sent) -> Observed {
             }
             Observed::Forwarded(Received::of(&headers, sent.body(), &trailers))
         }
-        Verdict::Wait => Observed::Neither("it waits".to_owned()),
+        Verdict::Wait => Observed::Neither("the request waits for ever".to_owned()),
         Verdict::Deny(answer) => {
             let headers =
                 answer.headers.iter().map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect();

@@ -55,6 +55,11 @@ impl<'a> Placeholders<'a> {
         mint::resolve_times(&value, self.now).map_err(|error| error.to_string())
     }
 
+    /// The tokens that were minted so far.
+    pub(super) fn minted(&self) -> Vec<String> {
+        self.minted.borrow().values().cloned().collect()
+    }
+
     fn token(&self, name: &str) -> Result<String, String> {
         if let Some(token) = self.minted.borrow().get(name) {
             return Ok(token.clone());

@@ -26,11 +26,13 @@ pub(super) fn run(
     provider: &Provider,
     report: &mut Report,
 ) -> io::Result<()> {
+    // The others' listeners go, all but the one that keeps the VM. None is removed later: Envoy gives the socket of a
+    // listener that is going to a new one of the same address, and here all have the same.
+    let mut listeners = vec![anchor()];
+    envoy.replace_listeners(&envoy::lds_resources(gateway, &listeners))?;
     for (number, batch) in scenarios.chunks(AT_ONCE).enumerate() {
         let batch: Vec<Cold<'_>> =
             batch.iter().enumerate().map(|(at, scenario)| Cold::new(scenario, number, at, provider)).collect();
-        // The one listener that stays keeps the VM.
-        let mut listeners = vec![anchor()];
         listeners.extend(batch.iter().map(|cold| listener(cold.name.clone(), cold.scenario)));
         envoy.replace_listeners(&envoy::lds_resources(gateway, &listeners))?;
         let addresses: BTreeMap<String, SocketAddr> = envoy.listeners().into_iter().collect();
@@ -79,7 +81,8 @@ impl<'a> Cold<'a> {
     }
 }
 
-fn anchor() -> envoy::Listener {
+/// A listener that asks for nothing.
+pub(super) fn anchor() -> envoy::Listener {
     envoy::Listener {
         name: "anchor".to_owned(),
         configuration: r#"{"paths": [{"method": "GET", "path": "/", "auth": false}]}"#.to_owned(),

@@ -1,0 +1,154 @@
+//! What a worker of a proxy is to its engine: the clock, the ticks, the calls, and the data that workers share.
+
+use std::{collections::BTreeMap, convert::Infallible, time::Duration};
+
+use gatepost::{
+    engine::{Decision, Engine, Head, RequestId, UnixTime, Verdict},
+    provider::{Call, CallAnswer, CallFailure, CallId, Effects, MOST_ANSWER_BYTES, Store, Unavailable},
+};
+
+use super::super::{
+    placeholder::Placeholders,
+    simulation::{Machine, Outgoing, Reply},
+};
+use crate::{host::SharedData, provider::Asked};
+
+/// An engine, and what it has asked for.
+pub(super) struct Worker<'a> {
+    pub(super) engine: Engine,
+    clusters: Vec<&'a str>,
+    shared: SharedData,
+    now: Duration,
+    decisions: BTreeMap<RequestId, Decision>,
+    calls: Vec<Outgoing<CallId>>,
+    /// Every line that it would have logged.
+    log: Vec<String>,
+}
+
+impl<'a> Worker<'a> {
+    /// A worker whose clock stands at a Unix time in seconds, and whose proxy knows these clusters.
+    pub(super) fn new(engine: Engine, clusters: Vec<&'a str>, clock: u64) -> Self {
+        Self {
+            engine,
+            clusters,
+            shared: SharedData::default(),
+            now: Duration::from_secs(clock),
+            decisions: BTreeMap::new(),
+            calls: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+
+    pub(super) fn decide(&mut self, id: RequestId, head: &Head) {
+        let decision = self.engine.decide(id, head, self.time());
+        self.decisions.insert(id, decision);
+    }
+
+    pub(super) fn is_decided(&self, id: RequestId) -> bool {
+        self.decisions.get(&id).is_some_and(|decision| decision.verdict != Verdict::Wait)
+    }
+
+    /// The decision about a request, whose stream ends with it.
+    pub(super) fn take(&mut self, id: RequestId) -> Decision {
+        self.engine.forget(id);
+        self.decisions.remove(&id).expect("whoever asks has had it decided")
+    }
+
+    /// What was left behind: requests that wait, and secrets in the log.
+    pub(super) fn leaks(&self, placeholders: &Placeholders<'_>) -> Vec<String> {
+        let waiting = self.engine.waiting();
+        let waiting = (waiting > 0).then(|| format!("{waiting} requests wait that nobody holds"));
+        let tokens = placeholders.minted();
+        let told = self.log.iter().filter(|line| tokens.iter().any(|token| line.contains(token.as_str())));
+        waiting.into_iter().chain(told.map(|line| format!("a token is in the log: {line}"))).collect()
+    }
+
+    fn time(&self) -> UnixTime {
+        UnixTime::from_nanos(u64::try_from(self.now.as_nanos()).expect("before the year 2554"))
+    }
+
+    /// Does what the engine asks for, and takes the decisions that it has come to.
+    fn go_on(&mut self, effects: Effects) {
+        let mut all = vec![effects];
+        while let Some(Effects { calls, events }) = all.pop() {
+            self.log.extend(events.iter().map(ToString::to_string));
+            for call in calls {
+                if self.clusters.contains(&call.cluster.as_str()) {
+                    self.calls.push(outgoing(call));
+                } else {
+                    let (now, failure) = (self.time(), Err(CallFailure::NotSent));
+                    all.push(self.engine.answer(call.id, failure, now, &mut Shared(&self.shared)));
+                }
+            }
+        }
+        let now = self.time();
+        while let Some((id, decision)) = self.engine.next_decided(now) {
+            self.decisions.insert(id, decision);
+        }
+    }
+}
+
+impl Machine for Worker<'_> {
+    type Call = CallId;
+    type Error = Infallible;
+
+    fn advance(&mut self, by: Duration) -> Result<(), Infallible> {
+        self.now += by;
+        if self.engine.has_providers() {
+            let now = self.time();
+            let effects = self.engine.tick(now, &mut Shared(&self.shared));
+            self.go_on(effects);
+        }
+        Ok(())
+    }
+
+    fn period(&mut self) -> Option<Duration> {
+        let period = if self.engine.is_busy() { BUSY } else { IDLE };
+        self.engine.has_providers().then_some(period)
+    }
+
+    fn calls(&mut self) -> Vec<Outgoing<CallId>> {
+        std::mem::take(&mut self.calls)
+    }
+
+    fn answer(&mut self, call: CallId, reply: Reply) -> Result<(), Infallible> {
+        let answer = match reply.body.len() > MOST_ANSWER_BYTES {
+            true => Err(CallFailure::TooLarge),
+            false => Ok(CallAnswer { headers: reply.headers, body: reply.body }),
+        };
+        let now = self.time();
+        let effects = self.engine.answer(call, answer, now, &mut Shared(&self.shared));
+        self.go_on(effects);
+        Ok(())
+    }
+}
+
+/// Shared data as the plugin gives it to the engine.
+struct Shared<'a>(&'a SharedData);
+
+impl Store for Shared<'_> {
+    fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+        Ok(self.0.get(slot.as_bytes()))
+    }
+
+    fn set(&mut self, slot: &str, value: &[u8], expected: u32) -> Result<bool, Unavailable> {
+        Ok(self.0.set(slot.as_bytes().to_vec(), value.to_vec(), expected).is_ok())
+    }
+}
+
+fn outgoing(call: Call) -> Outgoing<CallId> {
+    let text = |name: &str| call.headers.iter().find(|(n, _)| n == name).map(|(_, value)| value.clone());
+    let fields = call.headers.iter().filter(|(name, _)| !name.starts_with(':'));
+    let asked = Asked {
+        method: text(":method").unwrap_or_default(),
+        authority: text(":authority").unwrap_or_default(),
+        path: text(":path").unwrap_or_default(),
+        headers: fields.map(|(name, value)| (name.clone(), value.clone().into_bytes())).collect(),
+        body: call.body,
+    };
+    Outgoing { call: call.id, asked, timeout: call.timeout }
+}
+
+/// As the plugin's.
+const BUSY: Duration = Duration::from_millis(1);
+const IDLE: Duration = Duration::from_millis(200);
