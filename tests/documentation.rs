@@ -11,7 +11,7 @@ use wasm_test_harness::{envoy, module_path};
 
 #[test]
 fn the_configurations_of_the_readme_are_good() {
-    check("README.md", "json", 2);
+    check("README.md", "json", 3);
 }
 
 #[test]
