@@ -126,7 +126,7 @@ pub enum ProviderFailure {
     WrongIssuer,
     /// The discovery document has no `jwks_uri`, or one that is no URL.
     NoJwksUri,
-    /// `jwks_uri` is on another host than the issuer, and there is no `jwks_cluster`.
+    /// `jwks_uri` is on another host than the discovery document, and there is no `jwks_cluster`.
     OtherHost,
 }
 
@@ -222,7 +222,9 @@ impl fmt::Display for ProviderFailure {
             Self::NoUsableKey => f.write_str("the answer holds no key that can be used"),
             Self::WrongIssuer => f.write_str("the discovery document's `issuer` is not the configured one"),
             Self::NoJwksUri => f.write_str("the discovery document has no `jwks_uri` that is an http or https URL"),
-            Self::OtherHost => f.write_str("`jwks_uri` is on another host; `jwks_cluster` names the cluster for it"),
+            Self::OtherHost => f.write_str(
+                "`jwks_uri` is on another host or port, or has another scheme; `jwks_cluster` names the cluster for it",
+            ),
         }
     }
 }

@@ -63,7 +63,7 @@ pub fn read_discovery(
     }
     let url = json.get("jwks_uri").and_then(Json::as_str).ok_or(ProviderFailure::NoJwksUri)?;
     let keys = Endpoint::parse(url, &document.cluster).ok_or(ProviderFailure::NoJwksUri)?;
-    if keys.scheme == document.scheme && keys.authority.eq_ignore_ascii_case(&document.authority) {
+    if keys.is_same_host(document) {
         return Ok(keys);
     }
     let cluster = jwks_cluster.ok_or(ProviderFailure::OtherHost)?.to_owned();
@@ -116,7 +116,7 @@ mod tests {
         let document = Endpoint::parse("https://idp.example.com/.well-known/openid-configuration", "idp").unwrap();
         let read = |text: &str, cluster| read_discovery(text.as_bytes(), "https://idp.example.com", &document, cluster);
         let text = |issuer: &str, uri: &str| format!("{{\"issuer\":\"{issuer}\",\"jwks_uri\":\"{uri}\"}}");
-        let own = text("https://idp.example.com", "https://IDP.example.com/jwks?x=1");
+        let own = text("https://idp.example.com", "https://IDP.example.com:443/jwks?x=1");
         let keys = read(&own, None).unwrap();
         assert_eq!((keys.cluster.as_str(), keys.path.as_str()), ("idp", "/jwks?x=1"));
         assert_eq!(read(&own, Some("keys")).unwrap().cluster, "idp");

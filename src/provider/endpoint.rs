@@ -36,6 +36,17 @@ impl Endpoint {
         Some(Self { cluster: cluster.to_owned(), scheme, authority: authority.to_owned(), path })
     }
 
+    /// Whether another URL is on the same host: scheme, name and port (RFC 9110 §4.2.3).
+    #[must_use]
+    pub fn is_same_host(&self, other: &Self) -> bool {
+        let port = if self.scheme == "https" { 443 } else { 80 };
+        let parts = |endpoint: &Self| {
+            let (host, given) = split_authority(&endpoint.authority)?;
+            Some((host.to_ascii_lowercase(), given.unwrap_or(port)))
+        };
+        self.scheme == other.scheme && parts(self) == parts(other)
+    }
+
     /// A GET for JSON.
     #[must_use]
     pub fn get(&self, id: CallId, timeout: Duration) -> Call {
@@ -56,6 +67,8 @@ impl Endpoint {
             (":authority", self.authority.as_str()),
             (":path", self.path.as_str()),
             ("accept", "application/json"),
+            // Some providers turn down requests that do not say what sends them.
+            ("user-agent", concat!("gatepost/", env!("CARGO_PKG_VERSION"))),
         ];
         first.iter().chain(more).map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
     }
@@ -89,6 +102,15 @@ mod tests {
             "https://idp.example.com:99999/",
         ] {
             assert_eq!(Endpoint::parse(url, "idp"), None, "{url}");
+        }
+    });
+
+    test!(a_host_is_a_scheme_a_name_and_a_port, {
+        let same = |a: &str, b: &str| Endpoint::parse(a, "a").unwrap().is_same_host(&Endpoint::parse(b, "b").unwrap());
+        assert!(same("https://idp.example.com/x", "https://IDP.example.com:443/y"));
+        assert!(same("http://idp.example.com:80/x", "http://idp.example.com/"));
+        for other in ["http://idp.example.com/", "https://idp.example.com:8443/", "https://idp.example.org/"] {
+            assert!(!same("https://idp.example.com/", other), "{other}");
         }
     });
 }
