@@ -20,7 +20,15 @@ use crate::{
 pub(super) type Providers = BTreeMap<String, BTreeMap<String, Answers>>;
 
 /// Calls so far, by cluster and path.
-pub(super) type Calls = BTreeMap<String, BTreeMap<String, usize>>;
+pub(super) type Calls = BTreeMap<String, BTreeMap<String, Count>>;
+
+/// How many calls there have to be.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub(super) enum Count {
+    Exactly(usize),
+    Between { at_least: usize, at_most: usize },
+}
 
 /// One after the other; the last one again and again.
 #[derive(Clone, Debug, Deserialize)]
@@ -85,7 +93,12 @@ pub(super) fn differences(script: &Script, scenario: &Scenario, check: &Check<'_
     for (cluster, paths) in &check.step.calls {
         for (path, expected) in paths {
             let calls = script.calls(&authority(&scenario.name, cluster), path);
-            if calls != *expected {
+            let (least, most) = match *expected {
+                Count::Exactly(count) => (count, count),
+                Count::Between { at_least, at_most } => (at_least, at_most),
+            };
+            if !(least..=most).contains(&calls) {
+                let expected = if least == most { least.to_string() } else { format!("{least} to {most}") };
                 lines.push(format!("calls.{cluster}.{path}: expected {expected}, there were {calls}"));
             }
         }
@@ -100,7 +113,7 @@ fn asked_differences(expected: &Asked, script: &Script, scenario: &Scenario, che
     let clusters = clusters.filter(|cluster| expected.cluster.as_ref().is_none_or(|wanted| wanted == *cluster));
     let authorities: Vec<String> = clusters.map(|cluster| authority(&scenario.name, cluster)).collect();
     let is_meant = |asked: &&provider::Asked| {
-        let path = expected.path.as_deref().is_none_or(|path| path == asked.resource());
+        let path = expected.path.as_deref().is_none_or(|path| path == asked.path || path == asked.resource());
         path && authorities.contains(&asked.authority)
     };
     let Some(asked) = script.asked().iter().rev().find(is_meant) else {
