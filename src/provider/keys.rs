@@ -1,6 +1,6 @@
 //! A provider's key set: fetched by one worker for all, refreshed before it is too old, kept while the provider fails.
 //!
-//! Two slots of the [`Store`] carry it between workers: a small [`Status`] that everyone reads on every tick, and the key
+//! Two slots of the [`Store`] carry it between workers: a small status that everyone reads on every tick, and the key
 //! set itself, read when the status names another generation. Who fetches is decided by a compare-and-swap that puts a
 //! lease into the status; the lease runs out, so that a worker which went away keeps nobody from fetching. Where the
 //! host has no store, each worker fetches for itself.
