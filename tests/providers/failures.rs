@@ -15,14 +15,14 @@ use super::gateway::{IDP, Running, introspection, is_unavailable, remote, reques
 fn no_failure_of_a_key_set_lets_anybody_through_or_leaves_anything_behind() {
     let provider = Provider::spawn().unwrap();
     let mut listeners: Vec<(&str, Value)> = Vec::new();
-    for (name, answer) in failures() {
-        let path = format!("/jwks-{name}");
-        provider.answer(IDP, &path, [answer]);
-        listeners.push((name, remote(json!({"url": format!("http://{IDP}{path}"), "timeout": TIMEOUT}))));
+    for (name, answer) in failures().into_iter().chain([("empty", Answer::json(&json!({"keys": []})))]) {
+        let authority = format!("{name}.test");
+        provider.answer(&authority, "/keys", [answer]);
+        hold(&provider, name, "/keys");
+        let url = format!("http://{authority}/keys");
+        listeners.push((name, remote(json!({"url": url, "timeout": timeout_of(name)}))));
     }
-    provider.answer(IDP, "/empty", [Answer::json(&json!({"keys": []}))]);
-    listeners.push(("empty", remote(json!({"url": format!("http://{IDP}/empty")}))));
-    for cluster in ["down", "nowhere", "unknown"] {
+    for cluster in UNREACHABLE {
         listeners.push((cluster, remote(json!({"cluster": cluster}))));
     }
     expect_unavailable(Running::start(2, provider, &listeners), &listeners);
@@ -34,7 +34,7 @@ fn no_failure_of_a_discovery_lets_anybody_through_or_leaves_anything_behind() {
     let mut listeners: Vec<(&str, Value)> = Vec::new();
     let discovery = |name: &str, cluster: &str| {
         let issuer = format!("http://{name}.test");
-        with_keys(json!({"discovery": {"issuer": issuer, "cluster": cluster, "timeout": TIMEOUT}}))
+        with_keys(json!({"discovery": {"issuer": issuer, "cluster": cluster, "timeout": timeout_of(name)}}))
     };
     let document =
         |name: &str| json!({"issuer": format!("http://{name}.test"), "jwks_uri": format!("http://{name}.test/keys")});
@@ -42,11 +42,13 @@ fn no_failure_of_a_discovery_lets_anybody_through_or_leaves_anything_behind() {
     for (name, answer) in failures() {
         // Half of them fail with the document, half with the keys that it names.
         let authority = format!("{name}.test");
-        if listeners.len() % 2 == 0 {
+        if listeners.len().is_multiple_of(2) {
             provider.answer(&authority, well_known, [answer]);
+            hold(&provider, name, well_known);
         } else {
             provider.answer(&authority, well_known, [Answer::json(&document(name))]);
             provider.answer(&authority, "/keys", [answer]);
+            hold(&provider, name, "/keys");
         }
         listeners.push((name, discovery(name, "idp")));
     }
@@ -59,22 +61,28 @@ fn no_failure_of_a_discovery_lets_anybody_through_or_leaves_anything_behind() {
         document.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
         provider.answer(&format!("{name}.test"), well_known, [Answer::json(&document)]);
         provider.answer(&format!("{name}.test"), "/keys", [Answer::keys(&["es1"])]);
+        hold(&provider, name, well_known);
         listeners.push((name, discovery(name, "idp")));
     }
     provider.answer("elsewhere.test", "/keys", [Answer::keys(&["es1"])]);
-    for cluster in ["down", "nowhere", "unknown"] {
+    for cluster in UNREACHABLE {
         listeners.push((cluster, discovery(cluster, cluster)));
     }
-    let running = Running::start(2, provider, &listeners);
-    assert_eq!(running.provider.calls("elsewhere.test", "/keys"), 0, "a document leads to no other host");
-    expect_unavailable(running, &listeners);
+    let provider = expect_unavailable(Running::start(2, provider, &listeners), &listeners);
+    for (authority, path) in [("elsewhere.test", "/keys"), ("wrong-issuer.test", "/keys"), ("no-keys.test", "/keys")] {
+        assert_eq!(
+            provider.calls(authority, path),
+            0,
+            "a document that is not the issuer's leads nowhere: {authority}"
+        );
+    }
 }
 
 #[test]
 fn no_failure_of_introspection_lets_anybody_through_or_leaves_anything_behind() {
     let provider = Provider::spawn().unwrap();
     let mut listeners = vec![("idp", introspection(json!({"timeout": TIMEOUT})))];
-    for cluster in ["down", "nowhere", "unknown"] {
+    for cluster in UNREACHABLE {
         listeners.push((cluster, introspection(json!({"cluster": cluster, "timeout": TIMEOUT}))));
     }
     let running = Running::start(2, provider, &listeners);
@@ -188,24 +196,46 @@ fn failures() -> Vec<(&'static str, Answer)> {
     ]
 }
 
-/// Every listener's callers are told to come back, whether they wait or come later.
-fn expect_unavailable(running: Running, listeners: &[(&str, Value)]) {
+/// Holds a provider's answer back, unless it is late by itself.
+fn hold(provider: &Provider, name: &str, path: &str) {
+    if !LATE.contains(&name) {
+        provider.hold(&format!("{name}.test"), path);
+    }
+}
+
+/// Every listener's callers are told to come back, whether they wait for the answer or come later.
+fn expect_unavailable(running: Running, listeners: &[(&str, Value)]) -> Provider {
     let good = token("es1", "user-1");
     for (listener, _) in listeners {
-        let outcomes = running.burst(listener, waiters(&good), || {});
+        let outcomes = running.burst(listener, waiters(&good), || {
+            if !LATE.contains(listener) && !UNREACHABLE.contains(listener) {
+                running.until_waiting(20);
+                for path in ["/keys", "/.well-known/openid-configuration"] {
+                    running.provider.release(&format!("{listener}.test"), path);
+                }
+            }
+        });
         assert!(outcomes.responses().all(is_unavailable), "{listener}: {:?}", outcomes.tally());
+        running.until_waiting(0);
     }
-    running.until_idle();
     for (listener, _) in listeners {
         let response = running.get(listener, "/orders/7", &good);
         assert!(is_unavailable(&response), "{listener}: {response:?}");
     }
-    running.finish(&[&good]);
+    running.finish(&[&good])
+}
+
+fn timeout_of(name: &str) -> &'static str {
+    if LATE.contains(&name) { TIMEOUT } else { "60s" }
 }
 
 fn waiters(token: &str) -> Vec<wasm_test_harness::client::burst::Request> {
     (0..20).map(|_| request("/orders/7", token)).collect()
 }
 
+/// Failures that the time-out tells.
+const LATE: [&str; 2] = ["timeout", "slow"];
+/// Clusters whose provider is down, that have no hosts, and that there are none of.
+const UNREACHABLE: [&str; 3] = ["down", "nowhere", "unknown"];
 const TIMEOUT: &str = "500ms";
 const TOKEN: &str = "opaque-2YotnFZFEjr1zCsicMWpAA";

@@ -154,13 +154,14 @@ impl Running {
     }
 
     /// What holds after every test: nothing is in flight, nothing trapped, and none of these secrets is in the log.
-    pub fn finish(self, secrets: &[&str]) {
+    pub fn finish(self, secrets: &[&str]) -> Provider {
         self.until_idle();
         let (traps, log) = (self.envoy.traps(), self.envoy.log());
         assert!(traps.is_empty() && self.envoy.is_alive(), "{}", traps.join("\n"));
         for secret in secrets.iter().chain(&[CLIENT_SECRET, basic().as_str()]) {
             assert!(!log.contains(secret), "a secret is in the log: {secret}");
         }
+        self.provider
     }
 }
 

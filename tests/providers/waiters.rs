@@ -54,7 +54,7 @@ fn a_thousand_waiters_on_one_worker_all_have_their_answer() {
         if kind != "unavailable" {
             assert_eq!(running.provider.calls(IDP, &format!("/jwks-{kind}")), 1, "{kind}");
         }
-        running.until_idle();
+        running.until_waiting(0);
     }
     running.finish(&[&good, &expired]);
 }
