@@ -13,9 +13,11 @@ MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gate
 # A lock file that is out of date is mended on a developer's machine, and an error in CI.
 LOCKED := $(if $(CI),--locked)
 # What the tests of the harness that start Envoy are called.
-E2E_TESTS := {scenarios,grpc,providers}
+E2E_TESTS := {scenarios,grpc,providers,oidc_provider}
 # How a command learns where Envoy and the module are. `make` stops where a step of it fails.
 WITH_ENVOY = envoy="$$($(SETUP)/envoy.sh)"; export ENVOY="$$envoy" GATEPOST_MODULE="$(MODULE)"; exec
+# How a test learns where its OpenID provider is.
+WITH_OIDC_PROVIDER = provider="$$($(SETUP)/oidc-provider.sh)"; export GATEPOST_OIDC_PROVIDER="$$provider"
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +26,7 @@ setup: ## Fetch everything the other targets need (each also does so itself)
 	@$(SETUP)/wasm-toolchain.sh >/dev/null
 	@$(SETUP)/envoy.sh >/dev/null
 	@$(SETUP)/crosscheck.sh >/dev/null
+	@$(SETUP)/oidc-provider.sh >/dev/null
 	@$(SETUP)/wasm-bindgen.sh >/dev/null
 	@$(SETUP)/cargo-deny.sh >/dev/null
 
@@ -37,15 +40,15 @@ test: lint test-native test-wasm ## Run everything: lint, native tests, Envoy, t
 
 test-native: build ## Run the native tests, and the scenarios in wasmtime and Envoy
 	libraries="$$($(SETUP)/crosscheck.sh)"; export GATEPOST_CROSSCHECK="$$libraries"; \
-	$(WITH_ENVOY) cargo test $(LOCKED) --workspace $(ARGS)
+	$(WITH_OIDC_PROVIDER); $(WITH_ENVOY) cargo test $(LOCKED) --workspace $(ARGS)
 
 test-wasm: ## Run the unit tests compiled to wasm, under node
 	runner="$$($(SETUP)/wasm-bindgen.sh)"; \
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$$runner" \
 		$(SETUP)/wasm-cargo.sh test $(LOCKED) --target wasm32-unknown-unknown --package gatepost --lib $(ARGS)
 
-e2e: build ## Run the scenarios in Envoy alone
-	$(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test '$(E2E_TESTS)' $(ARGS)
+e2e: build ## Run what needs Envoy alone: the scenarios, gRPC, an OpenID provider
+	$(WITH_OIDC_PROVIDER); $(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test '$(E2E_TESTS)' $(ARGS)
 
 fuzz: ## Fuzz the parsers and the engine with a nightly compiler (SECONDS_EACH=60)
 	@$(SETUP)/fuzz.sh

@@ -36,6 +36,15 @@ stamp() {
 # The folder that cargo builds into, absolute.
 target_dir() { realpath -m -- "${CARGO_TARGET_DIR:-$ROOT/target}"; }
 
+# npm_quietly COMMAND...: runs npm, and no script of what it installs.
+npm_quietly() {
+    local certificates=/etc/ssl/certs/ca-certificates.crt
+    command -v npm >/dev/null || die "npm is needed and not on PATH (Debian: apt-get install npm; others: https://nodejs.org)"
+    # npm does not read the system's certificate authorities, among which a company's own may be.
+    [[ ! -r $certificates ]] || export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-$certificates}
+    npm "$@" --ignore-scripts --no-audit --no-fund --loglevel error >&2
+}
+
 # cargo_install CRATE VERSION BINARY [FLAG...]: builds one tool once per version and prints the path of its binary.
 cargo_install() {
     local crate=$1 version=$2 binary=$3

@@ -6,7 +6,6 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 JOSE=6.2.17
 CRYPTOGRAPHY=50.0.2
-SYSTEM_CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
 
 node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' 2>/dev/null ||
     die "node 20 or newer runs jose (Debian: apt-get install nodejs; others: https://nodejs.org)"
@@ -21,14 +20,11 @@ if stamped crosscheck "$version" && [[ -d $home ]]; then
     say "jose $JOSE and cryptography $CRYPTOGRAPHY are there already"
 else
     say "fetching jose $JOSE (npm) and cryptography $CRYPTOGRAPHY (PyPI, 5 MB)"
-    command -v npm >/dev/null || die "npm is needed to fetch jose (Debian: apt-get install npm; others: https://nodejs.org)"
     python3 -m pip --version >/dev/null 2>&1 ||
         die "python3 with pip is needed to fetch cryptography (Debian: apt-get install python3-pip)"
     rm -rf "$home" "$home.tmp" "$TOOLS/stamps/crosscheck"
-    # npm does not read the system's certificate authorities, among which a company's own may be.
-    [[ ! -r $SYSTEM_CERTIFICATES ]] || export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-$SYSTEM_CERTIFICATES}
-    npm install --prefix "$home.tmp" --no-save --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel error \
-        "jose@$JOSE" >&2 || die "npm could not install jose $JOSE; the reason stands above. 'make setup' resumes here."
+    npm_quietly install --prefix "$home.tmp" --no-save --no-package-lock "jose@$JOSE" ||
+        die "npm could not install jose $JOSE; the reason stands above. 'make setup' resumes here."
     python3 -m pip install --quiet --root-user-action ignore --disable-pip-version-check --no-input --only-binary :all: \
         --target "$home.tmp/python" "cryptography==$CRYPTOGRAPHY" >&2 ||
         die "pip could not install cryptography $CRYPTOGRAPHY; the reason stands above. 'make setup' resumes here."
