@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test lint test-native test-wasm run e2e fuzz
+.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak fuzz
 
 SETUP := ./wasm-test-harness/setup
 MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gatepost.wasm
@@ -49,6 +49,10 @@ test-wasm: ## Run the unit tests compiled to wasm, under node
 
 e2e: build ## Run what needs Envoy alone: the scenarios, gRPC, an OpenID provider
 	$(WITH_OIDC_PROVIDER); $(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test '$(E2E_TESTS)' $(ARGS)
+
+e2e-keycloak: build ## Fetch Keycloak (180 MB, with Maven and Java 17) and take its tokens through Envoy
+	keycloak="$$($(SETUP)/keycloak.sh)"; export GATEPOST_KEYCLOAK="$$keycloak"; \
+	$(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test keycloak $(ARGS) -- --ignored
 
 fuzz: ## Fuzz the parsers and the engine with a nightly compiler (SECONDS_EACH=60)
 	@$(SETUP)/fuzz.sh
