@@ -152,6 +152,20 @@ pub trait Store {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
+/// A store that cannot be used: the worker stands for itself.
+#[derive(Clone, Copy, Debug)]
+pub struct NoStore;
+
+impl Store for NoStore {
+    fn get(&mut self, _: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+        Err(Unavailable)
+    }
+
+    fn set(&mut self, _: &str, _: &[u8], _: u32) -> Result<bool, Unavailable> {
+        Err(Unavailable)
+    }
+}
+
 /// The numbers of an engine's calls.
 #[derive(Debug, Default)]
 pub struct CallIds(u64);

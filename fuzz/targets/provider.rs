@@ -6,7 +6,7 @@ use std::time::Duration;
 use gatepost::{
     config,
     engine::{Engine, Head, RequestId, UnixTime, Verdict},
-    provider::{CallAnswer, Store, Unavailable},
+    provider::{CallAnswer, NoStore},
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -40,18 +40,6 @@ fn head(path: &str) -> Head {
     let headers = [(":method", "GET"), (":path", path), (":authority", "h"), ("authorization", &format!("Bearer {token}"))];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
     Head { headers: headers.to_vec(), end_of_stream: true }
-}
-
-struct NoStore;
-
-impl Store for NoStore {
-    fn get(&mut self, _: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
-        Err(Unavailable)
-    }
-
-    fn set(&mut self, _: &str, _: &[u8], _: u32) -> Result<bool, Unavailable> {
-        Err(Unavailable)
-    }
 }
 
 const CONFIGURATION: &str = r#"{

@@ -1,18 +1,5 @@
 use super::*;
-use crate::provider::{Call, CallAnswer, CallFailure, Event, Store, Unavailable};
-
-/// A host without shared data: the worker stands for itself.
-struct NoStore;
-
-impl Store for NoStore {
-    fn get(&mut self, _: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
-        Err(Unavailable)
-    }
-
-    fn set(&mut self, _: &str, _: &[u8], _: u32) -> Result<bool, Unavailable> {
-        Err(Unavailable)
-    }
-}
+use crate::provider::{Call, CallAnswer, CallFailure, Event, NoStore};
 
 const KEYS: &str = r#""users": {"type": "jwt", "issuer": "i", "audiences": ["a"],
     "jwks": {"remote": {"url": "https://idp/jwks", "cluster": "idp", "timeout": "2s"}}}"#;

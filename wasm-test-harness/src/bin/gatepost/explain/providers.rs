@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use gatepost::{
     engine::{Engine, UnixTime},
-    provider::{Call, CallAnswer, Effects, Store, Unavailable},
+    provider::{Call, CallAnswer, Effects, NoStore},
 };
 
 use crate::failure::Failure;
@@ -47,19 +47,6 @@ impl Answers {
 pub fn parse_answer(text: &str) -> Result<(String, PathBuf), String> {
     let (url, file) = text.rsplit_once('=').ok_or("write URL=FILE")?;
     Ok((url.to_owned(), PathBuf::from(file)))
-}
-
-/// One request has nobody to share with.
-struct NoStore;
-
-impl Store for NoStore {
-    fn get(&mut self, _: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
-        Err(Unavailable)
-    }
-
-    fn set(&mut self, _: &str, _: &[u8], _: u32) -> Result<bool, Unavailable> {
-        Err(Unavailable)
-    }
 }
 
 fn url(call: &Call) -> String {
