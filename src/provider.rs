@@ -78,6 +78,8 @@ pub enum Event {
         place: String,
         /// How many of its keys are used.
         keys: usize,
+        /// How many are not, where it is another set than before.
+        refused: usize,
     },
     /// A key of a fetched set is not used.
     KeyRefused {
@@ -118,10 +120,13 @@ pub enum ProviderFailure {
     Status(u16),
     /// The answer is not a JSON object without duplicate members.
     NotAnObject,
-    /// The answer has no `keys`, or more than can be read.
+    /// The answer has no `keys`.
     NotAKeySet,
     /// None of its keys can be used.
-    NoUsableKey,
+    NoUsableKey {
+        /// Where the first one stands, `keys[0].n`, and why it cannot.
+        first: Option<(String, JwkErrorKind)>,
+    },
     /// The discovery document is another issuer's (OpenID Connect Discovery 1.0 §4.3).
     WrongIssuer,
     /// The discovery document has no `jwks_uri`, or one that is no URL.
@@ -213,7 +218,10 @@ impl Event {
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::KeysFetched { place, keys } => write!(f, "{place}: fetched, {keys} keys"),
+            Self::KeysFetched { place, keys, refused: 0 } => write!(f, "{place}: fetched, {keys} keys"),
+            Self::KeysFetched { place, keys, refused } => {
+                write!(f, "{place}: fetched, {keys} keys; {refused} are not used")
+            }
             Self::KeyRefused { place, member, kind } => write!(f, "{place}: a key is not used: {member}: {kind}"),
             Self::FetchFailed { place, failure } => write!(f, "{place}: the keys could not be fetched: {failure}"),
             Self::LookedUp { active } => write!(f, "a token was looked up: {}", if *active { "good" } else { "not" }),
@@ -233,7 +241,10 @@ impl fmt::Display for ProviderFailure {
             Self::Status(status) => write!(f, "the answer's status is {status}"),
             Self::NotAnObject => f.write_str("the answer is not a JSON object without duplicate members"),
             Self::NotAKeySet => f.write_str("the answer is not a JWK set: an object with `keys`"),
-            Self::NoUsableKey => f.write_str("the answer holds no key that can be used"),
+            Self::NoUsableKey { first: None } => f.write_str("the answer holds no key"),
+            Self::NoUsableKey { first: Some((member, kind)) } => {
+                write!(f, "the answer holds no key that can be used; the first: {member}: {kind}")
+            }
             Self::WrongIssuer => f.write_str("the discovery document's `issuer` is not the configured one"),
             Self::NoJwksUri => f.write_str("the discovery document has no `jwks_uri` that is an http or https URL"),
             Self::OtherHost => f.write_str(

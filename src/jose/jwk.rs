@@ -69,6 +69,8 @@ pub enum JwkErrorKind {
     AlgorithmMismatch,
     /// A member name comes twice (RFC 7517 §4).
     DuplicateMember,
+    /// The set has more keys than are read.
+    TooMany,
     /// `use` is not `sig`, or `key_ops` lacks `verify` (RFC 7517 §4.2, §4.3).
     NotForVerification,
     /// The key itself is refused.
@@ -216,6 +218,7 @@ impl fmt::Display for JwkErrorKind {
             Self::UnknownAlgorithm => "no signature algorithm that gatepost verifies",
             Self::AlgorithmMismatch => "no algorithm for a key of this type, curve and length",
             Self::DuplicateMember => "duplicate member",
+            Self::TooMany => "not read: the set has too many keys",
             Self::NotForVerification => "the key is not for verifying signatures",
             Self::Key(error) => return error.fmt(f),
         })

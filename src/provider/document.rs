@@ -23,13 +23,17 @@ pub struct KeyDocument {
 pub fn read_key_set(body: &[u8]) -> Result<KeyDocument, ProviderFailure> {
     let json = Json::parse(body, MAX_DEPTH).map_err(|_| ProviderFailure::NotAnObject)?;
     let keys = match (json.get_unique("keys"), &json) {
-        (Some(Json::Array(keys)), _) if keys.len() <= MOST_KEYS => keys,
+        (Some(Json::Array(keys)), _) => keys,
         (_, Json::Object(_)) => return Err(ProviderFailure::NotAKeySet),
         _ => return Err(ProviderFailure::NotAnObject),
     };
     let mut good = Vec::new();
     let mut refused = Vec::new();
     for (index, key) in keys.iter().enumerate() {
+        if index >= MOST_KEYS {
+            refused.push((format!("keys[{index}]"), JwkErrorKind::TooMany));
+            continue;
+        }
         match Jwk::parse(key) {
             Ok(_) if key.has_duplicates() => refused.push((format!("keys[{index}]"), JwkErrorKind::DuplicateMember)),
             Ok(key) => good.push(key),
@@ -40,7 +44,7 @@ pub fn read_key_set(body: &[u8]) -> Result<KeyDocument, ProviderFailure> {
         }
     }
     if good.is_empty() {
-        return Err(ProviderFailure::NoUsableKey);
+        return Err(ProviderFailure::NoUsableKey { first: refused.into_iter().next() });
     }
     Ok(KeyDocument { keys: KeySet::new(good), refused })
 }
@@ -72,7 +76,7 @@ pub fn read_discovery(
 
 /// How deep an answer may nest.
 const MAX_DEPTH: usize = 32;
-/// More keys than any provider has; each takes time to read.
+/// More keys than any provider has. Each takes time to read, for which no request is decided; those beyond are not read.
 const MOST_KEYS: usize = 1000;
 
 #[cfg(test)]
@@ -105,11 +109,18 @@ mod tests {
         for text in ["{}", "{\"keys\":{}}", "{\"keys\":[],\"keys\":[]}"] {
             assert_eq!(failure(text), ProviderFailure::NotAKeySet, "{text}");
         }
-        for text in ["{\"keys\":[]}", "{\"keys\":[{}]}", "{\"keys\":[null]}"] {
-            assert_eq!(failure(text), ProviderFailure::NoUsableKey, "{text}");
-        }
-        let many = vec![GOOD; MOST_KEYS + 1].join(",");
-        assert_eq!(failure(&format!("{{\"keys\":[{many}]}}")), ProviderFailure::NotAKeySet);
+        assert_eq!(failure("{\"keys\":[]}"), ProviderFailure::NoUsableKey { first: None });
+        let first = Some(("keys[0].kty".to_owned(), JwkErrorKind::Missing));
+        assert_eq!(failure("{\"keys\":[{},{\"kty\":\"x\"}]}"), ProviderFailure::NoUsableKey { first });
+        let first = Some(("keys[0]".to_owned(), JwkErrorKind::NotAnObject));
+        assert_eq!(failure("{\"keys\":[null]}"), ProviderFailure::NoUsableKey { first });
+    });
+
+    test!(a_bounded_number_of_keys_is_read, {
+        let many = vec![GOOD; MOST_KEYS + 2].join(",");
+        let document = read_key_set(format!("{{\"keys\":[{many}]}}").as_bytes()).unwrap();
+        let beyond = |index| (format!("keys[{index}]"), JwkErrorKind::TooMany);
+        assert_eq!((document.keys.len(), document.refused), (1000, vec![beyond(1000), beyond(1001)]));
     });
 
     test!(discovery_names_the_keys_of_its_own_issuer, {

@@ -269,7 +269,7 @@ impl KeySource {
         });
         let place = self.place.clone();
         let next = match taken {
-            Ok((taken, wait)) => {
+            Ok(((taken, refused), wait)) => {
                 let mut next = self.status.released(work.now, wait);
                 (next.fetched, next.failures) = (millis(work.now), 0);
                 match taken {
@@ -282,7 +282,7 @@ impl KeySource {
                 }
                 self.loaded = next.generation;
                 let keys = self.keys.as_ref().map(KeySet::len).unwrap_or_default();
-                work.effects.events.push(Event::KeysFetched { place, keys });
+                work.effects.events.push(Event::KeysFetched { place, keys, refused });
                 next
             }
             Err(failure) => {
@@ -304,24 +304,26 @@ impl KeySource {
     }
 
     /// Takes a fetched key set, which is read only if it is another one, and puts it into its slot.
-    fn take(&mut self, body: &[u8], work: &mut Work<'_>) -> Result<Taken, ProviderFailure> {
+    /// Tells how many of its keys are not used.
+    fn take(&mut self, body: &[u8], work: &mut Work<'_>) -> Result<(Taken, usize), ProviderFailure> {
         let slot = if self.alone { Ok(None) } else { work.store.get(&self.slots.keys) };
         let stored = slot.is_ok_and(|slot| slot.is_some_and(|(stored, _)| stored == body));
         if stored && self.keys.is_some() && self.loaded == self.status.generation && self.loaded > 0 {
-            return Ok(Taken::Unchanged);
+            return Ok((Taken::Unchanged, 0));
         }
         let KeyDocument { keys, refused } = read_key_set(body)?;
-        for (member, kind) in refused {
+        let count = refused.len();
+        for (member, kind) in refused.into_iter().take(MOST_TOLD) {
             work.effects.events.push(Event::KeyRefused { place: self.place.clone(), member, kind });
         }
         if stored && self.status.generation > 0 {
-            return Ok(Taken::Stored(keys));
+            return Ok((Taken::Stored(keys), count));
         }
         // Before the status, so that no worker reads an old set under a new generation.
         if !self.alone && work.store.set(&self.slots.keys, body, 0).is_err() {
             self.alone = true;
         }
-        Ok(Taken::New(keys))
+        Ok((Taken::New(keys), count))
     }
 
     /// Reads the status, and gives the number with which to write it.
@@ -389,6 +391,8 @@ impl Slots {
 /// What is left of a fetch's time for its second call, however long the first one took.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(10);
 const MOST_TRIES: usize = 4;
+/// How many keys that are not used are told one by one.
+const MOST_TOLD: usize = 8;
 
 #[cfg(test)]
 mod tests;

@@ -220,7 +220,7 @@ test!(answers_of_no_use_change_nothing, {
         (answer("", ""), ProviderFailure::Status(0)),
         (answer("200", "<html>"), ProviderFailure::NotAnObject),
         (answer("200", "{}"), ProviderFailure::NotAKeySet),
-        (keys(0), ProviderFailure::NoUsableKey),
+        (keys(0), ProviderFailure::NoUsableKey { first: None }),
     ] {
         assert!(worker.fetch(now, bad).settled);
         let place = "jwks.remote".to_owned();
