@@ -6,8 +6,14 @@ use std::{
     process::Command,
 };
 
+use serde::Deserialize;
+use serde_json::{Value, json};
 use tempfile::TempDir;
-use wasm_test_harness::{envoy, module_path};
+use wasm_test_harness::{
+    envoy,
+    mint::{self, TokenSpec},
+    module_path,
+};
 
 #[test]
 fn the_configurations_of_the_readme_are_good() {
@@ -23,6 +29,29 @@ fn the_configurations_for_identity_providers_are_good() {
 fn the_bootstrap_for_identity_providers_is_good() {
     let examples = check("docs/identity-providers.md", "yaml", 1);
     assert_envoy_takes(&examples[0]);
+}
+
+#[test]
+fn tokens_of_each_identity_provider_are_read_as_the_page_says() {
+    let tokens = fs::read_to_string(root().join("tests/documented_tokens.yaml")).unwrap();
+    let providers: Vec<Provider> = serde_saphyr::from_str(&tokens).unwrap();
+    let examples = examples("docs/identity-providers.md", "json");
+    let with_keys = examples.iter().filter(|(_, example)| example.contains("\"jwks\"")).count();
+    assert_eq!(providers.len(), with_keys, "a configuration without tokens, or tokens without a configuration");
+    for Provider { issuer, accepted, refused } in providers {
+        let quoted = format!("\"{issuer}\"");
+        let example = examples.iter().find(|(_, text)| text.contains("\"jwks\"") && text.contains(&quoted));
+        let (_, example) = example.unwrap_or_else(|| panic!("no configuration for {issuer}"));
+        let folder = TempDir::new().unwrap();
+        let file = folder.path().join("example.json");
+        fs::write(&file, with_own_keys(example).to_string()).unwrap();
+        for (tokens, expected) in [(accepted, "forward"), (refused, "deny")] {
+            for token in tokens {
+                let report = token.verdict(&issuer, &file);
+                assert_eq!(report["verdict"], expected, "{issuer}: {:?} {}: {report}", token.because, token.claims);
+            }
+        }
+    }
 }
 
 /// Checks every fenced block of a language with `gatepost check`. A page that lost its examples does not pass.
@@ -79,10 +108,70 @@ fn assert_envoy_takes(bootstrap: &str) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
+/// The tokens for one of the page's configurations.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Provider {
+    issuer: String,
+    accepted: Vec<Token>,
+    refused: Vec<Token>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Token {
+    path: String,
+    #[serde(default = "get")]
+    method: String,
+    #[serde(default = "jwt")]
+    typ: Option<String>,
+    claims: Value,
+    because: Option<String>,
+}
+
+impl Token {
+    /// What `gatepost explain` says of it.
+    fn verdict(&self, issuer: &str, configuration: &Path) -> Value {
+        let mut claims = json!({"iss": issuer, "sub": "user-1", "exp": "@now+5m"});
+        claims.as_object_mut().unwrap().extend(self.claims.as_object().unwrap().clone());
+        let header = json!({"typ": self.typ});
+        let spec = TokenSpec { key: "rs1".to_owned(), header, claims, ..TokenSpec::default() };
+        let authorization = format!("authorization: Bearer {}", mint::mint(&spec, NOW).unwrap());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
+        command.arg("explain").arg(configuration).args(["--json", "--at", &NOW.to_string()]);
+        command.args(["--method", &self.method, "--path", &self.path, "--header", &authorization]);
+        serde_json::from_slice(&command.output().unwrap().stdout).unwrap()
+    }
+}
+
+fn get() -> String {
+    "GET".to_owned()
+}
+
+fn jwt() -> Option<String> {
+    Some("JWT".to_owned())
+}
+
+/// The configuration with keys of ours in place of the provider's.
+fn with_own_keys(example: &str) -> Value {
+    let mut configuration: Value = serde_json::from_str(example).unwrap();
+    let own = json!({"inline": mint::jwks(&["rs1"]).unwrap()});
+    if let Some(authorizer) = configuration.get_mut("authorizer") {
+        authorizer["jwks"] = own.clone();
+    }
+    let named = configuration.get_mut("authenticators").and_then(Value::as_object_mut);
+    for authenticator in named.into_iter().flat_map(|named| named.values_mut()) {
+        authenticator["jwks"] = own.clone();
+    }
+    configuration
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
+/// 2027-01-15T08:00:00Z
+const NOW: u64 = 1_800_000_000;
 /// A certificate that stands for the system's authorities; nobody holds its key.
 const AUTHORITY: &str = "\
 -----BEGIN CERTIFICATE-----
