@@ -102,6 +102,72 @@ fn an_answered_call_from_the_root_wakes_a_held_stream() {
 }
 
 #[test]
+fn a_held_stream_is_answered_from_the_root() {
+    let tick = format!("(drop (call $effective (i32.const 3))) (drop {REPLY})");
+    let mut guest = Guest { headers: PAUSE, body: "unreachable", tick: &tick, ..Guest::default() }.start();
+    let id = guest.vm.exchange(guest.root, post(&[], None)).unwrap();
+    assert!(matches!(guest.vm.outcome(id), Outcome::Held));
+    guest.vm.tick(guest.root).unwrap();
+    let Outcome::Answered(reply) = guest.vm.outcome(id) else { panic!("not answered") };
+    assert_eq!((reply.status(), reply.body.as_slice()), (403, b"no".as_slice()));
+}
+
+#[test]
+fn a_stream_that_is_gone_cannot_be_effective() {
+    let tick = "(drop (call $effective (i32.const 3)))";
+    let mut guest = Guest { headers: PAUSE, tick, ..Guest::default() }.start();
+    let id = guest.vm.exchange(guest.root, post(&[], None)).unwrap();
+    guest.vm.tick(guest.root).unwrap();
+    guest.vm.close(id).unwrap();
+    guest.vm.tick(guest.root).unwrap();
+    assert_eq!(statuses(&guest.vm, "proxy_set_effective_context"), [0, Status::BadArgument as u32]);
+}
+
+#[test]
+fn a_call_is_given_once_to_be_answered_and_one_without_headers_was_never_sent() {
+    let answer = "(if (local.get 2) (then unreachable))";
+    let mut guest = Guest { tick: CALL, answer, ..Guest::default() }.start();
+    guest.vm.tick(guest.root).unwrap();
+    let calls = guest.vm.take_http_calls();
+    assert_eq!((calls.len(), guest.vm.take_http_calls().len()), (1, 0));
+    guest.vm.answer(&calls[0], CallAnswer::default()).unwrap();
+    guest.vm.tick(guest.root).unwrap();
+    let calls = guest.vm.take_http_calls();
+    assert_eq!((calls.len(), calls[0].token, guest.vm.http_calls().len()), (1, 2, 2));
+}
+
+#[test]
+fn only_who_asks_for_ticks_is_ticked() {
+    let second = std::time::Duration::from_secs(1);
+    let mut idle = Guest { tick: "unreachable", ..Guest::default() }.start();
+    idle.vm.advance(second).unwrap();
+    assert_eq!(idle.vm.tick_period(idle.root), None);
+    let headers = format!("(drop (call $tick (i32.const 5))) {CONTINUE}");
+    let mut busy = Guest { headers: &headers, tick: CALL, ..Guest::default() }.start();
+    busy.vm.exchange(busy.root, post(&[], None)).unwrap();
+    busy.vm.advance(second).unwrap();
+    assert_eq!(busy.vm.http_calls().len(), 1);
+}
+
+#[test]
+fn vms_of_one_proxy_share_data() {
+    let headers = format!("(drop {PUT}) {CONTINUE}");
+    let guest = Guest { headers: &headers, tick: GET, ..Guest::default() };
+    let shared = SharedData::default();
+    let (mut one, mut other, mut stranger) = (guest.start_with(&shared), guest.start_with(&shared), guest.start());
+    for started in [&mut one, &mut other, &mut stranger] {
+        started.vm.tick(started.root).unwrap();
+    }
+    one.vm.exchange(one.root, post(&[], None)).unwrap();
+    for (started, status) in [(&mut one, 0), (&mut other, 0), (&mut stranger, Status::NotFound as u32)] {
+        started.vm.tick(started.root).unwrap();
+        assert_eq!(statuses(&started.vm, "proxy_get_shared_data"), [Status::NotFound as u32, status]);
+    }
+    other.vm.exchange(other.root, post(&[], None)).unwrap();
+    assert_eq!(statuses(&other.vm, "proxy_set_shared_data"), [Status::CasMismatch as u32], "the first one wins");
+}
+
+#[test]
 fn a_call_to_an_unknown_cluster_is_a_bad_argument() {
     let mut guest = Guest { tick: &CALL.replace("(i32.const 3)", "(i32.const 2)"), ..Guest::default() }.start();
     guest.vm.tick(guest.root).unwrap();
@@ -146,6 +212,10 @@ impl Default for Guest<'_> {
 
 impl Guest<'_> {
     fn start(&self) -> Started {
+        self.start_with(&SharedData::default())
+    }
+
+    fn start_with(&self, shared_data: &SharedData) -> Started {
         let Self { headers, body, trailers, tick, answer, .. } = self;
         let text = format!(
             r#"(module
@@ -156,6 +226,8 @@ impl Guest<'_> {
             (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
             (import "env" "proxy_http_call"
                 (func $call (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_get_shared_data" (func $get (param i32 i32 i32 i32 i32) (result i32)))
+            (import "env" "proxy_set_shared_data" (func $set (param i32 i32 i32 i32 i32) (result i32)))
             (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
             (memory (export "memory") 2)
             (global $free (mut i32) (i32.const 4096))
@@ -181,6 +253,7 @@ impl Guest<'_> {
         let mut vm = host
             .vm(VmOptions {
                 clusters: vec!["idp".to_owned()],
+                shared_data: shared_data.clone(),
                 allow_on_headers_stop_iteration: self.stop_iteration,
                 ..VmOptions::default()
             })
@@ -213,3 +286,6 @@ const PAIRS: &str = "(call $pairs (i32.const 0) (i32.const 16) (i32.const 20))";
 const REPLY: &str = "(call $reply (i32.const 403) (i32.const 0) (i32.const 0) (i32.const 64) (i32.const 2) (i32.const 0) (i32.const 0) (i32.const -1))";
 /// Asks the cluster `idp` for `/`, with a second's patience.
 const CALL: &str = "(drop (call $call (i32.const 72) (i32.const 3) (i32.const 128) (i32.const 62) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 1000) (i32.const 24)))";
+/// Puts `no` under the key `idp` where there is nothing, and asks what there is.
+const PUT: &str = "(call $set (i32.const 72) (i32.const 3) (i32.const 64) (i32.const 2) (i32.const -1))";
+const GET: &str = "(drop (call $get (i32.const 72) (i32.const 3) (i32.const 16) (i32.const 20) (i32.const 24)))";

@@ -31,9 +31,9 @@ pub(super) struct Outgoing<C> {
 }
 
 /// What comes back, of Envoy's making where the provider failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Reply {
-    /// `:status` included.
+    /// `:status` included; none at all where an answer has begun and does not end.
     pub(super) headers: Vec<(String, Vec<u8>)>,
     pub(super) body: Vec<u8>,
 }
@@ -110,6 +110,7 @@ fn reply(answer: &Answer, timeout: Duration) -> (Duration, Reply) {
         return (timeout, failed("504", "upstream request timeout"));
     }
     let reply = match answer.failure {
+        Some(Failure::Truncated) => Reply::default(),
         Some(_) => failed("503", "upstream connect error or disconnect/reset before headers"),
         None => {
             let field = |(name, value): &(String, String)| (name.to_ascii_lowercase(), value.clone().into_bytes());
@@ -160,8 +161,9 @@ mod tests {
         }
 
         fn answer(&mut self, (): (), reply: Reply) -> Result<(), Self::Error> {
-            self.calling = reply.headers[0].1 != b"200";
-            self.answered.push((self.time, reply.headers[0].1.clone()));
+            let status = reply.headers.first().map(|(_, status)| status.clone()).unwrap_or_default();
+            self.calling = status != b"200";
+            self.answered.push((self.time, status));
             Ok(())
         }
     }
@@ -170,14 +172,15 @@ mod tests {
     fn answers_come_when_they_are_due_and_failures_as_envoy_tells_them() {
         let mut simulation = Simulation::new(Script::default());
         let late = Answer::status(200).after(Duration::from_millis(250));
-        let answers = [Answer::failing(Failure::Timeout), Answer::failing(Failure::Truncated), late];
+        let failing = [Failure::Timeout, Failure::Reset, Failure::Truncated].map(Answer::failing);
+        let answers = failing.into_iter().chain([late]);
         simulation.script.answer("idp", "/a", answers);
         let mut caller = Caller { calling: true, ..Caller::default() };
-        let settled = simulation.settle(&mut caller, |caller| caller.answered.len() == 3).unwrap();
+        let settled = simulation.settle(&mut caller, |caller| caller.answered.len() == 4).unwrap();
         let at = |millis: u64, status: &str| (Duration::from_millis(millis), status.as_bytes().to_vec());
         assert!(settled);
-        assert_eq!(caller.answered, [at(1000, "504"), at(1000, "503"), at(1250, "200")]);
-        assert_eq!(simulation.script.calls("idp", "/a"), 3);
+        assert_eq!(caller.answered, [at(1000, "504"), at(1000, "503"), at(1000, ""), at(1250, "200")]);
+        assert_eq!(simulation.script.calls("idp", "/a"), 4);
     }
 
     #[test]

@@ -112,9 +112,10 @@ impl Machine for Worker<'_> {
     }
 
     fn answer(&mut self, call: CallId, reply: Reply) -> Result<(), Infallible> {
-        let answer = match reply.body.len() > MOST_ANSWER_BYTES {
-            true => Err(CallFailure::TooLarge),
-            false => Ok(CallAnswer { headers: reply.headers, body: reply.body }),
+        let answer = match reply {
+            Reply { headers, .. } if headers.is_empty() => Err(CallFailure::NoAnswer),
+            Reply { body, .. } if body.len() > MOST_ANSWER_BYTES => Err(CallFailure::TooLarge),
+            Reply { headers, body } => Ok(CallAnswer { headers, body }),
         };
         let now = self.time();
         let effects = self.engine.answer(call, answer, now, &mut Shared(&self.shared));
