@@ -5,7 +5,7 @@ pub mod jwt;
 pub mod knowledge;
 pub mod policy;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use crate::{
     credential::{self, OnMultiple, Source},
@@ -13,7 +13,7 @@ use crate::{
     jose::{
         TokenError,
         claims::{ClaimPath, Times},
-        jwk::KeyPrint,
+        jwk::KeyFingerprint,
     },
     json::Json,
     provider::{keys::KeySourceId, lookup::TokenDigest},
@@ -56,11 +56,10 @@ pub struct VerifiedToken {
     /// When it is good.
     pub times: Times,
     /// The key that verified it; none where there was no key.
-    pub key: Option<KeyPrint>,
+    pub key: Option<KeyFingerprint>,
 }
 
 /// Who was verified, and what is known of them. Only an authenticator makes one: outside the crate there is no way to.
-#[derive(Debug)]
 #[non_exhaustive]
 pub struct Identity {
     /// Who verified it.
@@ -159,6 +158,13 @@ impl Grants {
             scopes: scopes.map(|claim| claim.find_strings(&claims, Some(' '))).unwrap_or_default(),
             claims,
         }
+    }
+}
+
+// What is known of somebody is nobody else's business.
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Identity").field("authenticator", &self.authenticator_name).finish_non_exhaustive()
     }
 }
 

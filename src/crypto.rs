@@ -74,6 +74,11 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
+    /// Whether who verifies can sign as well.
+    pub const fn is_symmetric(self) -> bool {
+        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
+    }
+
     /// The registered name.
     pub const fn name(self) -> &'static str {
         match self {

@@ -44,7 +44,7 @@ use crate::{
 };
 use target::{Target, locate};
 pub use waiting::RequestId;
-use waiting::{GRACE, Pending, Waiting};
+use waiting::{Pending, Wait, Waiting};
 
 pub use crate::{
     deny::{Answer, Code, GrpcStatus, Reason},
@@ -171,7 +171,7 @@ impl Engine {
         let attempt = self.attempt(head, now, &[], Patience::Waits, &mut |_| {});
         match attempt.wait {
             None => attempt.decision,
-            Some(wait) => self.hold(id, Pending::new(head.clone()), wait, attempt.decision, now),
+            Some(wait) => self.hold(id, Pending::new(head.clone(), now), &wait, attempt.decision, now),
         }
     }
 
@@ -199,12 +199,17 @@ impl Engine {
     }
 
     /// Keeps a request that waits, or refuses it where there is no room.
-    fn hold(&mut self, id: RequestId, pending: Pending, wait: Wait, decision: Decision, now: UnixTime) -> Decision {
-        match self.waiting.insert(id, pending, &wait.needs, now.saturating_add(wait.longest)) {
+    fn hold(
+        &mut self,
+        id: RequestId,
+        pending: Box<Pending>,
+        wait: &Wait,
+        decision: Decision,
+        now: UnixTime,
+    ) -> Decision {
+        match self.waiting.insert(id, pending, wait) {
             Ok(()) => decision,
-            Err(Pending { head, settled, .. }) => {
-                self.attempt(&head, now, &settled, Patience::NoRoom, &mut |_| {}).decision
-            }
+            Err(pending) => self.attempt(&pending.head, now, &pending.settled, Patience::NoRoom, &mut |_| {}).decision,
         }
     }
 
@@ -251,10 +256,8 @@ impl Engine {
             }
             Some(Outcome::Verified(verified)) => (verified, record),
             Some(Outcome::Waits) => {
-                let longest = needs.iter().map(|need| self.patience(*need)).max().unwrap_or_default();
-                // Shadow mode must not make callers wait for longer than the provider may take.
-                let grace = if target.mode == Mode::Shadow { Duration::ZERO } else { GRACE };
-                let wait = Wait { needs, longest: longest.saturating_add(grace) };
+                let needs = needs.into_iter().map(|need| (need, self.patience(need))).collect();
+                let wait = Wait { needs, is_shadow: target.mode == Mode::Shadow };
                 let decision = Decision { verdict: Verdict::Wait, record, route: target.id };
                 return Attempt { decision, wait: Some(wait) };
             }
@@ -292,11 +295,6 @@ impl Engine {
 struct Attempt {
     decision: Decision,
     wait: Option<Wait>,
-}
-
-struct Wait {
-    needs: Vec<Need>,
-    longest: Duration,
 }
 
 impl From<Decision> for Attempt {

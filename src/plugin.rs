@@ -18,7 +18,7 @@ use proxy_wasm::{
 };
 
 use crate::{config, engine::Engine};
-use configured::Configured;
+use configured::{Configured, Pace};
 use stream::Request;
 
 mod entry {
@@ -26,7 +26,7 @@ mod entry {
 
     proxy_wasm::main! {{
         super::install_panic_hook();
-        proxy_wasm::set_root_context(|id| Box::new(super::Root { id, configured: None, former: Vec::new() }));
+        proxy_wasm::set_root_context(|id| Box::new(super::Root::new(id)));
     }}
 }
 
@@ -36,18 +36,36 @@ struct Root {
     configured: Option<Rc<Configured>>,
     /// Configurations that were replaced while requests were waiting under them.
     former: Vec<Rc<Configured>>,
+    pace: Rc<Pace>,
+}
+
+impl Root {
+    fn new(id: u32) -> Self {
+        Self { id, configured: None, former: Vec::new(), pace: Rc::default() }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &Rc<Configured>> {
+        self.configured.iter().chain(&self.former)
+    }
+
+    /// Ticks as often as the busiest configuration needs it.
+    fn keep_pace(&self) {
+        let busy = self.all().any(|configured| configured.is_busy());
+        // If the host does not take it, the old pace stays, and is set right by the next tick.
+        let _ = if busy { self.pace.hurry() } else { self.pace.rest() };
+    }
 }
 
 impl Context for Root {
     fn on_http_call_response(&mut self, token: u32, headers: usize, body_size: usize, _: usize) {
-        let mut all = self.configured.iter().chain(&self.former);
-        if let Some(configured) = all.find(|configured| configured.has_called(token)) {
+        if let Some(configured) = self.all().find(|configured| configured.has_called(token)) {
             configured.on_answer(token, headers, body_size);
         }
+        self.keep_pace();
     }
 
     fn on_done(&mut self) -> bool {
-        self.configured.iter().for_each(|configured| configured.retire());
+        self.all().for_each(|configured| configured.retire());
         true
     }
 }
@@ -70,9 +88,9 @@ impl RootContext for Root {
                 host::log(LogLevel::Info, &summary);
                 let metrics = metrics::Metrics::define(&gateway);
                 let engine = Engine::new(gateway, RandomState::new().hash_one(self.id));
-                let configured = Rc::new(Configured::new(self.id, engine, metrics));
-                self.former.extend(self.configured.replace(Rc::clone(&configured)));
+                let configured = Rc::new(Configured::new(self.id, engine, metrics, Rc::clone(&self.pace)));
                 configured.begin();
+                self.former.extend(self.configured.replace(configured));
                 true
             }
             Err(errors) => {
@@ -85,8 +103,12 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        self.former.retain(|former| former.has_waiting());
-        self.configured.iter().chain(&self.former).for_each(|configured| configured.on_tick());
+        let (former, done): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.former).into_iter().partition(|former| former.has_waiting());
+        done.iter().for_each(|done| done.retire());
+        self.former = former;
+        self.all().for_each(|configured| configured.on_tick());
+        self.keep_pace();
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

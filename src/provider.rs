@@ -14,6 +14,7 @@ pub mod endpoint;
 pub mod keys;
 pub mod lookup;
 pub mod schedule;
+mod slots;
 mod status;
 
 use std::{fmt, time::Duration};
@@ -80,6 +81,11 @@ pub enum Event {
         keys: usize,
         /// How many are not, where it is another set than before.
         refused: usize,
+    },
+    /// A fetched set holds a symmetric key: whoever can read the set can make tokens.
+    SymmetricKey {
+        /// The configuration path of the key set.
+        place: String,
     },
     /// A key of a fetched set is not used.
     KeyRefused {
@@ -175,6 +181,8 @@ impl Store for NoStore {
 #[derive(Debug, Default)]
 pub struct CallIds(u64);
 
+/// What a host may take beyond the time-out of a call to say that it is over.
+pub const GRACE: Duration = Duration::from_secs(1);
 /// The longest answer that is read, in bytes.
 pub const MOST_ANSWER_BYTES: usize = 1024 * 1024;
 
@@ -222,6 +230,9 @@ impl fmt::Display for Event {
             Self::KeysFetched { place, keys, refused } => {
                 write!(f, "{place}: fetched, {keys} keys; {refused} are not used")
             }
+            Self::SymmetricKey { place } => {
+                write!(f, "{place}: it holds a symmetric key: whoever can read the set can make tokens")
+            }
             Self::KeyRefused { place, member, kind } => write!(f, "{place}: a key is not used: {member}: {kind}"),
             Self::FetchFailed { place, failure } => write!(f, "{place}: the keys could not be fetched: {failure}"),
             Self::LookedUp { active } => write!(f, "a token was looked up: {}", if *active { "good" } else { "not" }),
@@ -234,7 +245,9 @@ impl fmt::Display for ProviderFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Call(CallFailure::NotSent) => {
-                f.write_str("the host did not send the request; does it know the cluster?")
+                {
+                f.write_str("the host did not send the request: it does not know the cluster, or that has no healthy host or is at its limits")
+            }
             }
             Self::Call(CallFailure::NoAnswer) => f.write_str("no answer, or one that is too large for the host"),
             Self::Call(CallFailure::TooLarge) => write!(f, "the answer is longer than {MOST_ANSWER_BYTES} bytes"),

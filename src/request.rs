@@ -1,11 +1,11 @@
 //! What a request is: its head as the host gave it, and what will be left of it.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use crate::{deny::Reason, query};
 
 /// A request's head.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Head {
     /// All headers in order, pseudo-headers included, names in lower case.
     pub headers: Vec<(String, Vec<u8>)>,
@@ -39,6 +39,13 @@ pub struct ForwardedView<'a> {
     pub(crate) cookies: Option<Vec<u8>>,
     /// What is left of the query.
     pub(crate) query: Option<Cow<'a, [u8]>>,
+}
+
+// Headers hold credentials.
+impl fmt::Debug for Head {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.headers.iter().map(|(name, _)| name)).finish()
+    }
 }
 
 impl Head {

@@ -3,12 +3,15 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use gatepost::{
     config,
     engine::{Decision, Engine, Head, RequestId, UnixTime, Verdict},
     provider::{Call, CallAnswer, CallFailure, Store, Unavailable},
 };
+use hmac::{Hmac, Mac as _};
 use proptest::prelude::*;
+use sha2::Sha256;
 
 /// One thing that happens.
 #[derive(Clone, Debug)]
@@ -17,16 +20,29 @@ enum Happening {
     Passes(u64),
     /// A worker ticks.
     Tick(usize),
-    /// A request comes to a worker: for a route of a key set, or of introspection.
-    Request(usize, bool),
+    /// A request comes to a worker.
+    Request(usize, Token),
     /// A client goes away.
     Leaves(u32),
     /// A call, one of those that are open, is answered.
     Answered(usize, Answer),
     /// A call is never answered.
     Lost(usize),
-    /// A worker goes away, and another one takes its place.
-    Restart(usize),
+    /// A worker goes away, told or not, and another one takes its place.
+    Restart(usize, bool),
+    /// The store fails for a while, or works again.
+    StoreFails(bool),
+    /// The clock is set back.
+    ClockBack(u64),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Token {
+    /// Good if the keys are [`KEYS`].
+    Signed,
+    /// Never good.
+    Forged,
+    Opaque,
 }
 
 #[derive(Clone, Debug)]
@@ -45,6 +61,7 @@ struct Proxy {
     /// Milliseconds.
     now: u64,
     requests: u32,
+    restarts: u64,
     /// Of which worker, and when it was sent.
     open: Vec<(usize, Call, u64)>,
     /// When each request came, and to which worker.
@@ -55,7 +72,7 @@ impl Proxy {
     fn new() -> Self {
         let workers = (0..WORKERS).map(|seed| engine(seed as u64)).collect();
         let (open, waiting) = (Vec::new(), HashMap::new());
-        Self { workers, shared: Shared::default(), now: 0, requests: 0, open, waiting }
+        Self { workers, shared: Shared::default(), now: 0, requests: 0, restarts: 0, open, waiting }
     }
 
     fn now(&self) -> UnixTime {
@@ -71,9 +88,9 @@ impl Proxy {
                 self.send(worker, effects.calls)?;
                 self.decide(worker)?;
             }
-            Happening::Request(worker, opaque) => {
+            Happening::Request(worker, token) => {
                 self.requests += 1;
-                let decision = self.workers[worker].decide(RequestId(self.requests), &head(opaque), now);
+                let decision = self.workers[worker].decide(RequestId(self.requests), &head(token), now);
                 if decision.verdict == Verdict::Wait {
                     self.waiting.insert(self.requests, (worker, self.now));
                 } else {
@@ -87,6 +104,9 @@ impl Proxy {
             }
             Happening::Answered(index, answer) if !self.open.is_empty() => {
                 let (worker, call, _) = self.open.remove(index % self.open.len());
+                if worker == GONE {
+                    return Ok(());
+                }
                 let effects = self.workers[worker].answer(call.id, answer.of(&call), now, &mut self.shared);
                 self.send(worker, effects.calls)?;
                 self.decide(worker)?;
@@ -96,10 +116,22 @@ impl Proxy {
                 self.open.remove(index);
             }
             Happening::Answered(..) | Happening::Lost(_) => {}
-            Happening::Restart(worker) => {
-                self.workers[worker].retire(&mut self.shared);
-                self.workers[worker] = engine(u64::from(self.requests) + 100);
-                self.open.retain(|(of, ..)| *of != worker);
+            Happening::StoreFails(fails) => self.shared.fails = fails,
+            Happening::ClockBack(millis) => {
+                self.now = self.now.saturating_sub(millis);
+                // What was to be over by a time takes longer by the clock; that it ends is checked all the same.
+                self.waiting.values_mut().for_each(|(_, came)| *came = self.now.max(*came));
+                self.open.iter_mut().for_each(|(.., sent)| *sent = BEFORE);
+            }
+            Happening::Restart(worker, told) => {
+                if told {
+                    self.workers[worker].retire(&mut self.shared);
+                }
+                self.restarts += 1;
+                self.workers[worker] = engine(self.restarts + 100);
+                // Of one that is not told nobody knows that its fetch will not end.
+                self.open.retain(|(of, ..)| !told || *of != worker);
+                self.open.iter_mut().filter(|(of, ..)| *of == worker).for_each(|(of, ..)| *of = GONE);
                 self.waiting.retain(|_, (of, _)| *of != worker);
             }
         }
@@ -108,8 +140,11 @@ impl Proxy {
 
     fn send(&mut self, worker: usize, calls: Vec<Call>) -> Result<(), TestCaseError> {
         for call in calls {
-            if is_fetch(&call) {
-                let others = self.open.iter().filter(|(_, call, sent)| is_fetch(call) && self.now < sent + TIMEOUT);
+            if is_fetch(&call) && !self.shared.failed {
+                let others = self
+                    .open
+                    .iter()
+                    .filter(|(_, call, sent)| is_fetch(call) && *sent != BEFORE && self.now < sent + TIMEOUT);
                 prop_assert_eq!(others.count(), 0, "two workers fetch at {}", self.now);
             }
             self.open.push((worker, call, self.now));
@@ -126,7 +161,7 @@ impl Proxy {
         Ok(())
     }
 
-    /// Ticks until everything has to be over.
+    /// Ticks until everything has to be over, and until all workers know the keys that there are by then.
     fn end(&mut self) -> Result<(), TestCaseError> {
         for _ in 0..20 {
             for worker in 0..WORKERS {
@@ -136,6 +171,21 @@ impl Proxy {
         }
         prop_assert!(self.waiting.is_empty(), "they wait for ever: {:?}", self.waiting);
         prop_assert!(self.workers.iter().all(|worker| worker.waiting() == 0 && !worker.is_busy()));
+        for _ in 0..20 {
+            self.now += 10_000;
+            for worker in 0..WORKERS {
+                self.happen(Happening::Tick(worker))?;
+                while !self.open.is_empty() {
+                    self.happen(Happening::Answered(0, Answer::Good))?;
+                }
+            }
+        }
+        for worker in 0..WORKERS {
+            self.happen(Happening::Tick(worker))?;
+            let now = self.now();
+            let decision = self.workers[worker].decide(RequestId(u32::MAX), &head(Token::Signed), now);
+            prop_assert!(matches!(decision.verdict, Verdict::Forward(_)), "worker {worker} does not know the keys");
+        }
         Ok(())
     }
 }
@@ -156,21 +206,35 @@ impl Answer {
     }
 }
 
-/// Without shared data nothing else happens but more fetches; this one has what Envoy has.
+/// What Envoy has, and what it never does: it may fail.
 #[derive(Default)]
-struct Shared(HashMap<String, (Vec<u8>, u32)>);
+struct Shared {
+    slots: HashMap<String, (Vec<u8>, u32)>,
+    fails: bool,
+    /// Whether it ever failed: from then on some workers may stand for themselves.
+    failed: bool,
+}
+
+impl Shared {
+    fn check(&mut self) -> Result<(), Unavailable> {
+        self.failed |= self.fails;
+        if self.fails { Err(Unavailable) } else { Ok(()) }
+    }
+}
 
 impl Store for Shared {
     fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
-        Ok(self.0.get(slot).cloned())
+        self.check()?;
+        Ok(self.slots.get(slot).cloned())
     }
 
     fn set(&mut self, slot: &str, value: &[u8], expected: u32) -> Result<bool, Unavailable> {
-        let present = self.0.get(slot).map(|(_, cas)| *cas);
+        self.check()?;
+        let present = self.slots.get(slot).map(|(_, cas)| *cas);
         if present.is_some_and(|present| expected != 0 && expected != present) {
             return Ok(false);
         }
-        self.0.insert(slot.to_owned(), (value.to_vec(), present.unwrap_or(0) + 1));
+        self.slots.insert(slot.to_owned(), (value.to_vec(), present.unwrap_or(0) + 1));
         Ok(true)
     }
 }
@@ -179,13 +243,15 @@ fn engine(seed: u64) -> Engine {
     Engine::new(config::load(CONFIGURATION.as_bytes(), &|_| None).unwrap(), seed)
 }
 
-fn head(opaque: bool) -> Head {
-    // HS256 with the first byte of the signature changed: whatever the keys are, it is not good.
-    let (path, token) = match opaque {
-        false => {
-            ("/jwt", "eyJhbGciOiJIUzI1NiIsImtpZCI6ImEifQ.eyJpc3MiOiJpIiwiYXVkIjoiYSIsImV4cCI6MTkwMDAwMDAwMH0.AAAA")
-        }
-        true => ("/opaque", "opaque"),
+fn head(token: Token) -> Head {
+    let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+    let claims = encode(br#"{"iss":"i","aud":"a","exp":1900000000}"#);
+    let input = format!("{}.{claims}", encode(br#"{"alg":"HS256","kid":"a"}"#));
+    let signature = Hmac::<Sha256>::new_from_slice(SECRET).unwrap().chain_update(&input).finalize().into_bytes();
+    let (path, token) = match token {
+        Token::Signed => ("/jwt", format!("{input}.{}", encode(&signature))),
+        Token::Forged => ("/forged", format!("{input}.AAAA")),
+        Token::Opaque => ("/opaque", "opaque".to_owned()),
     };
     let headers = [
         (":method", "GET".to_owned()),
@@ -196,11 +262,13 @@ fn head(opaque: bool) -> Head {
     Head { headers: headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec(), end_of_stream: true }
 }
 
-/// The JWT is forged: nothing makes it good. Refusals are 401 or 503.
+/// Nothing makes the forged token good. Refusals are 401 or 503.
 fn check(decision: &Decision) -> Result<(), TestCaseError> {
     match &decision.verdict {
         Verdict::Deny(answer) => prop_assert!(matches!(answer.status, 401 | 503), "{}", answer.status),
-        Verdict::Forward(_) => prop_assert_eq!(decision.record.authenticator.as_deref(), Some("opaque")),
+        Verdict::Forward(_) => {
+            prop_assert!(!decision.record.route.as_ref().is_some_and(|route| route.contains("/forged")))
+        }
         Verdict::Wait => prop_assert!(false, "decided, and waits"),
     }
     Ok(())
@@ -219,14 +287,17 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         1 => Just(Answer::Text("{\"keys\": []}")),
         1 => Just(Answer::None),
     ];
+    let token = prop_oneof![Just(Token::Signed), Just(Token::Forged), Just(Token::Opaque)];
     let happening = prop_oneof![
         4 => prop_oneof![0..50_u64, 0..3_000_u64, 0..30_000_u64].prop_map(Happening::Passes),
         8 => (0..WORKERS).prop_map(Happening::Tick),
-        8 => (0..WORKERS, any::<bool>()).prop_map(|(worker, opaque)| Happening::Request(worker, opaque)),
+        8 => (0..WORKERS, token).prop_map(|(worker, token)| Happening::Request(worker, token)),
         1 => (0..60_u32).prop_map(Happening::Leaves),
         5 => (0..8_usize, answer).prop_map(|(index, answer)| Happening::Answered(index, answer)),
         1 => (0..8_usize).prop_map(Happening::Lost),
-        1 => (0..WORKERS).prop_map(Happening::Restart),
+        1 => (0..WORKERS, any::<bool>()).prop_map(|(worker, told)| Happening::Restart(worker, told)),
+        1 => any::<bool>().prop_map(Happening::StoreFails),
+        1 => (0..100_000_u64).prop_map(Happening::ClockBack),
     ];
     proptest::collection::vec(happening, 0..120)
 }
@@ -239,11 +310,11 @@ proptest! {
         let mut proxy = Proxy::new();
         for happening in happenings {
             proxy.happen(happening)?;
-            let overdue = |(_, (_, came)): &(&u32, &(usize, u64))| proxy.now > *came + 4 * (TIMEOUT + GRACE);
+            let overdue = |(_, (_, came)): &(&u32, &(usize, u64))| proxy.now > *came + TIMEOUT + GRACE + 1;
             let late = proxy.waiting.iter().filter(overdue).count();
             if late > 0 {
                 (0..WORKERS).try_for_each(|worker| proxy.happen(Happening::Tick(worker)))?;
-                let late: Vec<_> = proxy.waiting.iter().filter(|(_, (_, came))| proxy.now > *came + 4 * (TIMEOUT + GRACE)).collect();
+                let late: Vec<_> = proxy.waiting.iter().filter(|(_, (_, came))| proxy.now > *came + TIMEOUT + GRACE + 1).collect();
                 prop_assert!(late.is_empty(), "they wait for too long at {}: {:?}", proxy.now, late);
             }
         }
@@ -252,6 +323,11 @@ proptest! {
 }
 
 const WORKERS: usize = 3;
+/// The worker of a call whose worker is not there any more.
+const GONE: usize = WORKERS;
+/// When a call was sent before the clock was set back.
+const BEFORE: u64 = u64::MAX;
+const SECRET: &[u8] = b"01234567890123456789012345678901";
 /// Milliseconds, of the configuration.
 const TIMEOUT: u64 = 2000;
 const GRACE: u64 = Duration::from_secs(1).as_millis() as u64;
@@ -267,5 +343,6 @@ const CONFIGURATION: &str = r#"{
         "opaque": {"type": "introspection", "url": "https://idp/introspect", "cluster": "idp", "client_id": "c",
                    "client_secret": "s", "timeout": "2s", "audiences": "a", "cache": {"ttl": "5s", "negative_ttl": "1s"}}
     },
-    "paths": [{"method": "GET", "path": "/jwt", "auth": "users"}, {"method": "GET", "path": "/opaque", "auth": "opaque"}]
+    "paths": [{"method": "GET", "path": "/jwt", "auth": "users"}, {"method": "GET", "path": "/forged", "auth": "users"},
+              {"method": "GET", "path": "/opaque", "auth": "opaque"}]
 }"#;

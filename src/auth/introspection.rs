@@ -16,10 +16,10 @@ use crate::{
     jose::{
         TokenError,
         claims::{Accepted, Expectations, Times},
-        jws,
+        jws::{self, Claimed},
     },
     json::Json,
-    provider::{Call, CallAnswer, CallFailure, CallId, ProviderFailure, endpoint::Endpoint},
+    provider::{Call, CallAnswer, CallFailure, CallId, GRACE, ProviderFailure, endpoint::Endpoint},
     time::UnixTime,
 };
 
@@ -92,7 +92,8 @@ impl IntrospectionMethod {
         if self.is_foreign(token) {
             return Err(TokenError::ForeignIssuer.into());
         }
-        if means.patience == Patience::Waits && !means.tokens(id)?.lookups.want(digest, token) {
+        let until = now.saturating_add(self.timeout).saturating_add(GRACE);
+        if means.patience == Patience::Waits && !means.tokens(id)?.lookups.want(digest, token, until) {
             return Err(unavailable(Reason::TooManyWaiting, Duration::ZERO));
         }
         Err(means.wait(need))
@@ -161,13 +162,12 @@ impl IntrospectionMethod {
 
     /// Whether the token is a JWT that another authenticator is there for: it is not shown to this one's provider.
     fn is_foreign(&self, token: &str) -> bool {
-        let Some(issuer) = jws::claimed_issuer(token) else {
-            return false;
-        };
-        match (&self.jwt_issuers, issuer) {
-            (Accepted::Any, _) => true,
-            (Accepted::These(issuers), Some(issuer)) => issuers.contains(&issuer),
-            (Accepted::These(_), None) => false,
+        match (jws::claimed_issuers(token), &self.jwt_issuers) {
+            (Claimed::Nothing, _) => false,
+            (_, Accepted::Any) => true,
+            (_, Accepted::These(issuers)) if issuers.is_empty() => false,
+            (Claimed::Unreadable, _) => true,
+            (Claimed::Issuers(claimed), Accepted::These(issuers)) => claimed.iter().any(|name| issuers.contains(name)),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::{
     jose::{
         TokenError,
         claims::{Expectations, Times},
-        jwk::{KeyPrint, KeySet},
+        jwk::{KeyFingerprint, KeySet},
         jws::Jws,
     },
     provider::keys::{Availability, KeySource, KeySourceId},
@@ -88,7 +88,7 @@ impl JwtMethod {
         jws: &Jws<'_>,
         algorithm: Algorithm,
         means: &mut Means<'_>,
-    ) -> Result<Result<KeyPrint, TokenError>, (Need, Availability)> {
+    ) -> Result<Result<KeyFingerprint, TokenError>, (Need, Availability)> {
         let keys = self.keys(means.sources, means.now)?;
         let verified = keys.verify(jws.header.key_id.as_deref(), algorithm, jws.signing_input, &jws.signature);
         if verified == Err(TokenError::UnknownKey)
@@ -114,7 +114,7 @@ impl JwtMethod {
         id: AuthenticatorId,
         authenticator: &Authenticator,
         jws: &Jws<'_>,
-        key: KeyPrint,
+        key: KeyFingerprint,
         now: UnixTime,
     ) -> Result<VerifiedToken, TokenError> {
         let claims = jws.claims()?;

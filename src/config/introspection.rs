@@ -8,7 +8,7 @@ use super::{
     compile::MOST_CACHED_TOKENS,
     decode::{Errors, Member, member_path},
     error::ConfigErrorKind,
-    provider::{compile_endpoint, compile_period},
+    provider::{compile_endpoint, compile_timeout},
     schema::{IntrospectionCacheSchema, IntrospectionSchema},
     secret::compile_secret,
 };
@@ -31,7 +31,7 @@ pub fn compile_introspection(
     }
     let secret = schema.client_secret.get();
     let secret = secret.and_then(|secret| compile_secret(secret, false, &place("client_secret"), environment, errors));
-    let timeout = compile_period(&schema.timeout, DEFAULT_TIMEOUT, place("timeout"), errors);
+    let timeout = compile_timeout(&schema.timeout, DEFAULT_TIMEOUT, place("timeout"), errors);
     let claims = ClaimsSchema {
         issuer: &schema.issuer,
         audiences: &schema.audiences,

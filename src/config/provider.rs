@@ -90,16 +90,28 @@ pub fn compile_endpoint(
     cluster.and(endpoint)
 }
 
-/// Compiles a duration within which something has to happen.
-pub fn compile_period(
+/// Compiles how long a provider may take.
+pub fn compile_timeout(
     schema: &Member<Duration>,
     default: Duration,
     path: String,
     errors: &mut Errors,
 ) -> Option<Duration> {
+    let form = "longer than zero, and 1m at most: requests wait for it";
+    compile_period(schema, default, LONGEST_TIMEOUT, form, path, errors)
+}
+
+fn compile_period(
+    schema: &Member<Duration>,
+    default: Duration,
+    longest: Duration,
+    form: &'static str,
+    path: String,
+    errors: &mut Errors,
+) -> Option<Duration> {
     let period = schema.or_default(default)?;
-    if period.is_zero() || period > LONGEST_PERIOD {
-        errors.push(path, ConfigErrorKind::Invalid("longer than zero, and 8760h at most"));
+    if period.is_zero() || period > longest {
+        errors.push(path, ConfigErrorKind::Invalid(form));
         return None;
     }
     Some(period)
@@ -117,10 +129,11 @@ fn compile_cluster<'a>(schema: &'a Member<String>, path: &str, errors: &mut Erro
 /// Compiles `timeout`, `refresh`, `max_stale` and `cooldown`.
 fn compile_timings(schema: [&Member<Duration>; 4], path: &str, errors: &mut Errors) -> Option<Timings> {
     let [timeout, refresh, max_stale, cooldown] = schema;
+    let timeout = compile_timeout(timeout, Duration::from_secs(5), member_path(path, "timeout"), errors);
     let mut period = |schema: &Member<Duration>, default: u64, name: &str| {
-        compile_period(schema, Duration::from_secs(default), member_path(path, name), errors)
+        let (default, form) = (Duration::from_secs(default), "longer than zero, and 8760h at most");
+        compile_period(schema, default, LONGEST_PERIOD, form, member_path(path, name), errors)
     };
-    let timeout = period(timeout, 5, "timeout");
     let refresh = period(refresh, 600, "refresh");
     let max_stale = period(max_stale, 3600, "max_stale");
     let cooldown = period(cooldown, 30, "cooldown");
@@ -129,4 +142,5 @@ fn compile_timings(schema: [&Member<Duration>; 4], path: &str, errors: &mut Erro
 
 const URL_FORM: &str = "an http or https URL without user and fragment";
 const ISSUER_FORM: &str = "an http or https URL without user, query and fragment";
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 3600);

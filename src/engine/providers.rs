@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Decision, Engine, RequestId, UnixTime, Verdict, waiting::MOST_ROUNDS};
+use super::{Decision, Engine, RequestId, UnixTime, Verdict};
 use crate::{
     auth::{
         AuthenticatorId, Method, Need, Refusal,
@@ -88,16 +88,18 @@ impl Engine {
         effects // of a fetch that was given up
     }
 
-    /// The next decision about a request that has waited.
+    /// The next decision about a request that has waited. None where there is none at the moment; some may be left for the
+    /// next [`tick`](Self::tick).
     pub fn next_decided(&mut self, now: UnixTime) -> Option<(RequestId, Decision)> {
-        while let Some((id, pending)) = self.waiting.next_ready() {
-            let is_over = pending.is_overdue || pending.rounds >= MOST_ROUNDS;
-            let patience = if is_over { Patience::IsOver } else { Patience::Waits };
+        // Those that have to wait again count as well: other requests want their turn.
+        for _ in 0..MOST_ATTEMPTS {
+            let (id, pending) = self.waiting.next_ready()?;
+            let patience = if pending.is_overdue { Patience::IsOver } else { Patience::Waits };
             let attempt = self.attempt(&pending.head, now, &pending.settled, patience, &mut |_| {});
             let Some(wait) = attempt.wait else {
                 return Some((id, attempt.decision));
             };
-            let decision = self.hold(id, pending, wait, attempt.decision, now);
+            let decision = self.hold(id, pending, &wait, attempt.decision, now);
             if decision.verdict != Verdict::Wait {
                 return Some((id, decision));
             }
@@ -133,19 +135,24 @@ impl Engine {
         }
     }
 
-    /// Starts as many look-ups of an authenticator as may be under way, and gives up those that the host has lost.
+    /// Starts as many look-ups of an authenticator as may be under way. Those that the host has lost are given up, and
+    /// those that nobody waits for any longer.
     fn look_up(&mut self, id: AuthenticatorId, now: UnixTime, effects: &mut Effects) {
         let Some((method, tokens)) = introspection(&self.gateway, id).zip(self.tokens.get_mut(id.0)) else {
             return;
         };
+        let mut given_up = Vec::new();
+        while let Some(digest) = tokens.lookups.abandoned(now) {
+            given_up.push(digest);
+        }
         while let Some(call) = tokens.lookups.start(now, |token| method.ask(self.calls.make(), token)) {
             effects.calls.push(call);
         }
         for call in tokens.lookups.overdue(now, method.timeout) {
-            let finished = self.tokens.get_mut(id.0).and_then(|tokens| tokens.lookups.finish(call));
-            if let Some(digest) = finished {
-                self.learn(id, digest, Err(CallFailure::NoAnswer), now, effects);
-            }
+            given_up.extend(tokens.lookups.finish(call));
+        }
+        for digest in given_up {
+            self.learn(id, digest, Err(CallFailure::NoAnswer), now, effects);
         }
     }
 
@@ -186,5 +193,7 @@ fn introspection(gateway: &Gateway, id: AuthenticatorId) -> Option<&Introspectio
     }
 }
 
+/// How many requests are decided again before others have their turn.
+const MOST_ATTEMPTS: usize = 32;
 /// When a look-up that failed is worth another try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

@@ -8,6 +8,7 @@ use std::{
 use super::Head;
 use crate::{
     auth::{Need, knowledge::Settled},
+    provider::GRACE,
     time::UnixTime,
 };
 
@@ -18,13 +19,22 @@ pub struct RequestId(pub u32);
 /// The requests that wait.
 #[derive(Debug, Default)]
 pub struct Waiting {
-    requests: HashMap<RequestId, Pending>,
+    requests: HashMap<RequestId, Box<Pending>>,
     /// Who waits for what. A request that went away may still be named.
     by_need: HashMap<Need, Vec<RequestId>>,
     deadlines: BTreeSet<(UnixTime, RequestId)>,
     /// Those whose turn has come, in the order in which it did.
     ready: VecDeque<RequestId>,
     bytes: usize,
+}
+
+/// What a request waits for.
+#[derive(Debug)]
+pub struct Wait {
+    /// What, and how long each may take.
+    pub needs: Vec<(Need, Duration)>,
+    /// Whether its denial would not be carried out.
+    pub is_shadow: bool,
 }
 
 /// A request that waits.
@@ -36,8 +46,9 @@ pub struct Pending {
     pub settled: Vec<Settled>,
     /// Whether its time is over.
     pub is_overdue: bool,
-    /// How often it has waited.
-    pub rounds: u8,
+    came: UnixTime,
+    /// What it has waited for, and how long each may take.
+    needs: Vec<(Need, Duration)>,
     deadline: UnixTime,
     is_ready: bool,
     bytes: usize,
@@ -46,11 +57,36 @@ pub struct Pending {
 impl Pending {
     /// A request that has not waited yet.
     #[must_use]
-    pub fn new(head: Head) -> Self {
+    pub fn new(head: Head, came: UnixTime) -> Box<Self> {
         let bytes = head.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(64));
         let bytes = bytes.fold(0, usize::saturating_add);
-        let deadline = UnixTime::from_secs(0);
-        Self { head, settled: Vec::new(), is_overdue: false, rounds: 0, deadline, is_ready: false, bytes }
+        let needs = Vec::new();
+        Box::new(Self {
+            head,
+            settled: Vec::new(),
+            is_overdue: false,
+            came,
+            needs,
+            deadline: came,
+            is_ready: false,
+            bytes,
+        })
+    }
+
+    /// Adds what it waits for next. It waits for as long as its providers may take, one after another, however often it
+    /// has to be asked; at most for as long as the slowest of them where it may not hold anybody up.
+    fn extend(&mut self, wait: &Wait) {
+        for (need, patience) in &wait.needs {
+            if !self.needs.iter().any(|(other, _)| other == need) {
+                self.needs.push((*need, *patience));
+            }
+        }
+        let patience = self.needs.iter().map(|(_, patience)| *patience);
+        let patience = match wait.is_shadow {
+            true => patience.max().unwrap_or_default(),
+            false => patience.fold(GRACE, Duration::saturating_add),
+        };
+        self.deadline = self.came.saturating_add(patience);
     }
 }
 
@@ -60,31 +96,24 @@ impl Waiting {
     /// # Errors
     ///
     /// The request, if there is no room for it.
-    pub fn insert(
-        &mut self,
-        id: RequestId,
-        mut pending: Pending,
-        needs: &[Need],
-        until: UnixTime,
-    ) -> Result<(), Pending> {
+    pub fn insert(&mut self, id: RequestId, mut pending: Box<Pending>, wait: &Wait) -> Result<(), Box<Pending>> {
         let bytes = self.bytes.saturating_add(pending.bytes);
         if self.requests.len() >= MOST_REQUESTS || bytes > MOST_BYTES || self.requests.contains_key(&id) {
             return Err(pending);
         }
-        for need in needs {
+        for (need, _) in &wait.needs {
             self.by_need.entry(*need).or_default().push(id);
         }
         self.bytes = bytes;
-        self.deadlines.insert((until, id));
-        pending.deadline = until;
+        pending.extend(wait);
         pending.is_ready = false;
-        pending.rounds = pending.rounds.saturating_add(1);
+        self.deadlines.insert((pending.deadline, id));
         self.requests.insert(id, pending);
         Ok(())
     }
 
     /// Lets a request go.
-    pub fn remove(&mut self, id: RequestId) -> Option<Pending> {
+    pub fn remove(&mut self, id: RequestId) -> Option<Box<Pending>> {
         let pending = self.requests.remove(&id)?;
         self.deadlines.remove(&(pending.deadline, id));
         self.bytes = self.bytes.saturating_sub(pending.bytes);
@@ -97,7 +126,7 @@ impl Waiting {
     }
 
     /// Takes the next request whose turn has come.
-    pub fn next_ready(&mut self) -> Option<(RequestId, Pending)> {
+    pub fn next_ready(&mut self) -> Option<(RequestId, Box<Pending>)> {
         loop {
             let id = self.ready.pop_front()?;
             if self.requests.get(&id).is_some_and(|pending| pending.is_ready) {
@@ -147,11 +176,7 @@ impl Waiting {
     }
 }
 
-/// What a host may take beyond a provider's time-out to say that it is over.
-pub const GRACE: Duration = Duration::from_secs(1);
-/// How often a request may wait: for keys, for the key that it names, for look-ups.
-pub const MOST_ROUNDS: u8 = 4;
-/// How many requests wait on one worker.
+/// How many requests wait under one configuration on one worker.
 const MOST_REQUESTS: usize = 4096;
 /// How much their heads may take, in bytes.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
@@ -164,9 +189,14 @@ mod tests {
     const NEED: Need = Need::Keys(KeySourceId(0));
     const OTHER: Need = Need::Keys(KeySourceId(1));
 
-    fn pending(bytes: usize) -> Pending {
+    fn pending(bytes: usize) -> Box<Pending> {
         let headers = vec![("x".to_owned(), vec![b'a'; bytes])];
-        Pending::new(Head { headers, end_of_stream: true })
+        Pending::new(Head { headers, end_of_stream: true }, second(0))
+    }
+
+    /// Waits for these, for 8 seconds each.
+    fn wait(needs: &[Need]) -> Wait {
+        Wait { needs: needs.iter().map(|need| (*need, Duration::from_secs(8))).collect(), is_shadow: false }
     }
 
     fn second(second: u64) -> UnixTime {
@@ -181,28 +211,45 @@ mod tests {
         let mut waiting = Waiting::default();
         for id in 1..=3 {
             let needs = if id == 2 { vec![OTHER] } else { vec![NEED, OTHER] };
-            waiting.insert(RequestId(id), pending(0), &needs, second(9)).unwrap();
+            waiting.insert(RequestId(id), pending(0), &wait(&needs)).unwrap();
         }
         waiting.settle(NEED, None);
         waiting.settle(OTHER, None);
-        waiting.expire(second(9));
+        waiting.expire(second(17));
         assert_eq!(ready(&mut waiting), [1, 3, 2]);
         assert!(waiting.is_empty() && waiting.bytes == 0 && waiting.deadlines.is_empty() && waiting.by_need.is_empty());
     });
 
     test!(time_runs_out, {
         let mut waiting = Waiting::default();
-        waiting.insert(RequestId(1), pending(0), &[NEED], second(9)).unwrap();
+        waiting.insert(RequestId(1), pending(0), &wait(&[NEED])).unwrap();
         waiting.expire(second(8));
         assert!(waiting.next_ready().is_none());
         waiting.expire(second(9));
-        assert!(waiting.next_ready().is_some_and(|(_, pending)| pending.is_overdue && pending.rounds == 1));
+        assert!(waiting.next_ready().is_some_and(|(_, pending)| pending.is_overdue));
+    });
+
+    test!(waiting_again_does_not_begin_anew, {
+        let mut waiting = Waiting::default();
+        let deadline = |waiting: &Waiting| waiting.deadlines.first().copied().unwrap().0;
+        waiting.insert(RequestId(1), pending(0), &wait(&[NEED])).unwrap();
+        assert_eq!(deadline(&waiting), second(9));
+        let again = waiting.remove(RequestId(1)).unwrap();
+        waiting.insert(RequestId(1), again, &wait(&[NEED])).unwrap();
+        assert_eq!(deadline(&waiting), second(9));
+        // Another provider has its own time.
+        let again = waiting.remove(RequestId(1)).unwrap();
+        waiting.insert(RequestId(1), again, &wait(&[OTHER])).unwrap();
+        assert_eq!(deadline(&waiting), second(17));
+        let again = waiting.remove(RequestId(1)).unwrap();
+        waiting.insert(RequestId(1), again, &Wait { is_shadow: true, ..wait(&[NEED]) }).unwrap();
+        assert_eq!(deadline(&waiting), second(8));
     });
 
     test!(a_request_that_went_away_leaves_nothing_behind, {
         let mut waiting = Waiting::default();
-        waiting.insert(RequestId(1), pending(10), &[NEED], second(9)).unwrap();
-        waiting.insert(RequestId(2), pending(10), &[NEED], second(9)).unwrap();
+        waiting.insert(RequestId(1), pending(10), &wait(&[NEED])).unwrap();
+        waiting.insert(RequestId(2), pending(10), &wait(&[NEED])).unwrap();
         waiting.settle(NEED, None);
         assert!(waiting.remove(RequestId(1)).is_some() && waiting.remove(RequestId(1)).is_none());
         assert_eq!(ready(&mut waiting), [2]);
@@ -211,9 +258,8 @@ mod tests {
 
     test!(number_and_bytes_are_bounded, {
         let mut waiting = Waiting::default();
-        let insert = |waiting: &mut Waiting, id, bytes| {
-            waiting.insert(RequestId(id), pending(bytes), &[NEED], second(9)).is_ok()
-        };
+        let insert =
+            |waiting: &mut Waiting, id, bytes| waiting.insert(RequestId(id), pending(bytes), &wait(&[NEED])).is_ok();
         assert!(!insert(&mut waiting, 0, MOST_BYTES));
         let inserted = (0..5000).filter(|id| insert(&mut waiting, *id, 0));
         assert_eq!(inserted.count(), MOST_REQUESTS);

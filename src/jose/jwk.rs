@@ -21,13 +21,13 @@ pub struct Jwk {
     /// The key.
     pub key: VerificationKey,
     /// What tells it from every other key.
-    pub print: KeyPrint,
+    pub fingerprint: KeyFingerprint,
 }
 
 /// A digest of everything in a key that decides which tokens it verifies: a token that a key has verified is good as long
-/// as a key with the same print is in the set.
+/// as a key with the same fingerprint is in the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct KeyPrint([u8; 32]);
+pub struct KeyFingerprint([u8; 32]);
 
 /// The keys of one authenticator.
 #[derive(Debug, Default)]
@@ -112,7 +112,7 @@ impl Jwk {
             }
         };
         let key_id = optional_text(json, "kid")?.map(str::to_owned);
-        Ok(Self { key_id, algorithms, key, print: KeyPrint::of(json) })
+        Ok(Self { key_id, algorithms, key, fingerprint: KeyFingerprint::of(json) })
     }
 }
 
@@ -126,7 +126,7 @@ impl KeySet {
     /// One key that was given without an id: it verifies tokens whatever `kid` they name.
     #[must_use]
     pub fn single(key: VerificationKey) -> Self {
-        let key = Jwk { key_id: None, algorithms: key.algorithms(), key, print: KeyPrint::of(&Json::Null) };
+        let key = Jwk { key_id: None, algorithms: key.algorithms(), key, fingerprint: KeyFingerprint::of(&Json::Null) };
         Self { keys: vec![key], ids_matter: false }
     }
 
@@ -148,10 +148,16 @@ impl KeySet {
         self.keys.is_empty()
     }
 
+    /// Whether a key is symmetric.
+    #[must_use]
+    pub fn has_symmetric(&self) -> bool {
+        self.keys.iter().any(|key| key.algorithms.iter().any(Algorithm::is_symmetric))
+    }
+
     /// Whether a key is in the set.
     #[must_use]
-    pub fn holds(&self, print: KeyPrint) -> bool {
-        self.keys.iter().any(|key| key.print == print)
+    pub fn holds(&self, fingerprint: KeyFingerprint) -> bool {
+        self.keys.iter().any(|key| key.fingerprint == fingerprint)
     }
 
     /// Verifies a signature with the keys that bear the key id, or, where the token names none, with those of the right
@@ -166,7 +172,7 @@ impl KeySet {
         algorithm: Algorithm,
         message: &[u8],
         signature: &[u8],
-    ) -> Result<KeyPrint, TokenError> {
+    ) -> Result<KeyFingerprint, TokenError> {
         let key_id = key_id.filter(|_| self.ids_matter);
         let mut bearing = self.keys.iter().filter(|key| key_id.is_none() || key.key_id.as_deref() == key_id).peekable();
         if bearing.peek().is_none() {
@@ -179,12 +185,12 @@ impl KeySet {
         fitting
             .take(MOST_TRIED)
             .find(|key| key.key.verify(algorithm, message, signature))
-            .map(|key| key.print)
+            .map(|key| key.fingerprint)
             .ok_or(TokenError::BadSignature)
     }
 }
 
-impl KeyPrint {
+impl KeyFingerprint {
     fn of(json: &Json) -> Self {
         let mut digest = Sha256::new();
         for name in ["kid", "alg", "kty", "crv", "n", "e", "x", "y", "k"] {

@@ -1,6 +1,10 @@
 //! A JWS in compact serialisation (RFC 7515 §3.1), taken apart strictly.
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::{
+    Engine as _,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+    prelude::BASE64_URL_SAFE_NO_PAD,
+};
 
 use super::TokenError;
 use crate::{crypto::Algorithm, json::Json};
@@ -79,17 +83,45 @@ impl Header {
     }
 }
 
-/// The issuer that a text names if it looks like a JWS at all, which says nothing of whether it is one: none if it does not,
-/// and none inside if it names none.
-#[must_use]
-pub fn claimed_issuer(token: &str) -> Option<Option<String>> {
-    let mut parts = token.split('.');
-    let (_, payload, _, None) = (parts.next()?, parts.next()?, parts.next()?, parts.next()) else {
-        return None;
-    };
-    let claims = Json::parse(&decode(payload).ok()?, MAX_DEPTH).ok()?;
-    matches!(claims, Json::Object(_)).then(|| claims.get("iss").and_then(Json::as_str).map(str::to_owned))
+/// Whom a text says that it is from, if it looks like a JWS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// It does not look like one.
+    Nothing,
+    /// It does, and cannot be read.
+    Unreadable,
+    /// Every `iss` in it.
+    Issuers(Vec<String>),
 }
+
+/// Whom a text says that it is from. Read as leniently as any server may, as its token is to be kept from others: whether it
+/// is a JWS at all, and a good one, is another question.
+#[must_use]
+pub fn claimed_issuers(token: &str) -> Claimed {
+    if token.bytes().filter(|byte| *byte == b'.').count() < 2 {
+        return Claimed::Nothing;
+    }
+    let mut issuers = None;
+    for part in token.split('.') {
+        let decoded = LENIENT_URL_SAFE.decode(part).or_else(|_| LENIENT_STANDARD.decode(part)).unwrap_or_default();
+        if decoded.trim_ascii_start().first() != Some(&b'{') {
+            continue;
+        }
+        let Ok(Json::Object(members)) = Json::parse(&decoded, MAX_DEPTH) else {
+            return Claimed::Unreadable;
+        };
+        let named = members.into_iter().filter(|(name, _)| name == "iss");
+        let named = named.filter_map(|(_, value)| value.as_str().map(str::to_owned));
+        issuers.get_or_insert_with(Vec::new).extend(named);
+    }
+    issuers.map_or(Claimed::Nothing, Claimed::Issuers)
+}
+
+const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
+    .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+    .with_decode_allow_trailing_bits(true);
+const LENIENT_URL_SAFE: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::URL_SAFE, LENIENT);
+const LENIENT_STANDARD: GeneralPurpose = GeneralPurpose::new(&base64::alphabet::STANDARD, LENIENT);
 
 fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
     BASE64_URL_SAFE_NO_PAD.decode(part).map_err(|_| TokenError::Malformed)
@@ -176,5 +208,29 @@ mod tests {
         let deep = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels), "]".repeat(levels));
         assert!(parse(r#"{"alg":"ES256"}"#, &deep(31)).is_ok());
         assert_eq!(parse(r#"{"alg":"ES256"}"#, &deep(32)), Err(TokenError::Malformed));
+    });
+
+    test!(whom_a_token_is_from_is_read_leniently, {
+        let encode = |text: &str| BASE64_URL_SAFE_NO_PAD.encode(text);
+        let from = |names: &[&str]| Claimed::Issuers(names.iter().map(|name| (*name).to_owned()).collect());
+        let (header, payload) = (encode("{}"), encode(r#"{"iss":"i"}"#));
+        for token in [
+            format!("{header}.{payload}.x"),
+            format!("{header}.{payload}.x."),
+            format!("x.{header}.{payload}.x"),
+            format!("{header}.{payload}=.x"),
+            format!("{header}.{}.x", encode(" {\"iss\":\"i\"}")),
+        ] {
+            assert_eq!(claimed_issuers(&token), from(&["i"]), "{token}");
+        }
+        assert_eq!(claimed_issuers(&format!("{header}.{}.", encode(r#"{"iss":"a","iss":"b"}"#))), from(&["a", "b"]));
+        assert_eq!(claimed_issuers(&format!("{header}.{}.", encode(r#"{"sub":"i"}"#))), from(&[]));
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(40), "]".repeat(40));
+        for payload in [deep.as_str(), "{\"iss\":\"i\""] {
+            assert_eq!(claimed_issuers(&format!("e30.{}.x", encode(payload))), Claimed::Unreadable);
+        }
+        for opaque in ["", "opaque", "a.b", "a.b.c", "v2.local.AAAA", ".."] {
+            assert_eq!(claimed_issuers(opaque), Claimed::Nothing, "{opaque}");
+        }
     });
 }

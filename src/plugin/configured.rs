@@ -23,36 +23,34 @@ use crate::{
 /// What a plugin's configuration became, shared by its requests.
 pub struct Configured {
     root: u32,
-    /// Borrowed for no host call that may call back: callbacks do not nest in Envoy, and if a host should nest them, the
-    /// request at hand is denied.
+    /// Borrowed for no host call that may call back: a host may carry out there and then what a callback asks for.
     engine: RefCell<Engine>,
     metrics: Metrics,
     /// The requests that wait.
     waiting: RefCell<HashMap<RequestId, Rc<Stream>>>,
     /// The calls that are under way, by the host's numbers.
     calls: RefCell<HashMap<u32, CallId>>,
-    /// How often the host ticks; none before it has been asked to.
-    pace: Cell<Option<Duration>>,
+    pace: Rc<Pace>,
     last_failure: Cell<Option<UnixTime>>,
 }
 
 impl Configured {
     /// Nothing waits, and nothing has been asked for yet.
-    pub fn new(root: u32, engine: Engine, metrics: Metrics) -> Self {
+    pub fn new(root: u32, engine: Engine, metrics: Metrics, pace: Rc<Pace>) -> Self {
         Self {
             root,
             engine: RefCell::new(engine),
             metrics,
             waiting: RefCell::default(),
             calls: RefCell::default(),
-            pace: Cell::new(None),
+            pace,
             last_failure: Cell::new(None),
         }
     }
 
     /// Asks for the first tick, in which keys are fetched.
     pub fn begin(&self) {
-        if self.engine.try_borrow().is_ok_and(|engine| engine.has_providers()) && self.set_pace(BUSY).is_err() {
+        if self.engine.try_borrow().is_ok_and(|engine| engine.has_providers()) && self.pace.hurry().is_err() {
             host::log(LogLevel::Error, "gatepost: the host does not tick: keys cannot be fetched");
         }
     }
@@ -65,7 +63,7 @@ impl Configured {
 
     /// Keeps a request until its decision comes.
     pub fn hold(&self, id: RequestId, stream: &Rc<Stream>) -> Result<(), Failure> {
-        self.set_pace(BUSY)?;
+        self.pace.hurry()?;
         self.waiting.try_borrow_mut().map_err(|_| Failure)?.insert(id, Rc::clone(stream));
         self.metrics.add_waiting(1);
         Ok(())
@@ -104,6 +102,11 @@ impl Configured {
         self.waiting.try_borrow().is_ok_and(|waiting| !waiting.is_empty())
     }
 
+    /// Whether something waits for the next tick.
+    pub fn is_busy(&self) -> bool {
+        self.engine.try_borrow().is_ok_and(|engine| engine.is_busy())
+    }
+
     /// Whether a call is one of this configuration's.
     pub fn has_called(&self, token: u32) -> bool {
         self.calls.try_borrow().is_ok_and(|calls| calls.contains_key(&token))
@@ -117,9 +120,11 @@ impl Configured {
         let effects = engine.tick(now, &mut SharedData);
         drop(engine);
         self.go_on(effects, now);
+        self.wake(now);
     }
 
-    /// Takes the answer to a call.
+    /// Takes the answer to a call. Whom it lets go on wakes in the next tick: in this callback the SDK keeps hold of the
+    /// streams, and a host that carries out there and then what it asks for would end the VM.
     pub fn on_answer(&self, token: u32, headers: usize, body_size: usize) {
         let call = self.calls.try_borrow_mut().ok().and_then(|mut calls| calls.remove(&token));
         let answer = read_answer(headers, body_size);
@@ -138,7 +143,7 @@ impl Configured {
         }
     }
 
-    /// Does what the engine asks for, and wakes those that need not wait any longer.
+    /// Does what the engine asks for.
     fn go_on(&self, effects: Effects, now: UnixTime) {
         let mut all = VecDeque::from([effects]);
         while let Some(effects) = all.pop_front() {
@@ -156,10 +161,6 @@ impl Configured {
                 }
             }
         }
-        self.wake(now);
-        let busy = self.engine.try_borrow().is_ok_and(|engine| engine.is_busy());
-        // If the host does not take it, the old pace stays, and is set right by the next tick.
-        let _ = self.set_pace(if busy { BUSY } else { IDLE });
     }
 
     /// Lets a bounded number of requests go on: the host may carry each out inside the next, down to the end of its stack.
@@ -194,17 +195,33 @@ impl Configured {
                 self.last_failure.set(Some(now));
                 LogLevel::Warn
             }
-            Event::KeyRefused { .. } | Event::FetchFailed { .. } => LogLevel::Warn,
+            Event::KeyRefused { .. } | Event::SymmetricKey { .. } | Event::FetchFailed { .. } => LogLevel::Warn,
             Event::KeysFetched { .. } => LogLevel::Info,
         };
         host::log(level, &format!("gatepost: {event}"));
     }
+}
 
-    /// Asks for ticks. Asking anew would begin the period anew, so that a busy host might never tick.
-    fn set_pace(&self, pace: Duration) -> Result<(), Failure> {
-        if self.pace.get() != Some(pace) {
-            host::set_tick_period(pace)?;
-            self.pace.set(Some(pace));
+/// How often the host ticks for a root context; none before it has been asked to.
+#[derive(Default)]
+pub struct Pace(Cell<Option<Duration>>);
+
+impl Pace {
+    /// Asks for the next tick at once: something waits for it.
+    pub fn hurry(&self) -> Result<(), Failure> {
+        self.set(BUSY)
+    }
+
+    /// Asks for ticks now and then, if there are any.
+    pub fn rest(&self) -> Result<(), Failure> {
+        if self.0.get().is_some() { self.set(IDLE) } else { Ok(()) }
+    }
+
+    /// Asking for the same period anew would begin it anew, so that a busy host might never tick.
+    fn set(&self, period: Duration) -> Result<(), Failure> {
+        if self.0.get() != Some(period) {
+            host::set_tick_period(period)?;
+            self.0.set(Some(period));
         }
         Ok(())
     }

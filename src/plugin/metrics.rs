@@ -72,7 +72,7 @@ impl Metrics {
             Event::LookedUp { active: true } => self.tokens_active,
             Event::LookedUp { active: false } => self.tokens_inactive,
             Event::LookupFailed { .. } => self.lookups_failed,
-            Event::KeyRefused { .. } => None,
+            Event::KeyRefused { .. } | Event::SymmetricKey { .. } => None,
         };
         counter.into_iter().for_each(increment);
     }

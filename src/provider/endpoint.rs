@@ -47,26 +47,33 @@ impl Endpoint {
         self.scheme == other.scheme && parts(self) == parts(other)
     }
 
-    /// A GET for JSON.
+    /// A GET for these media types (RFC 9110 §12.5.1).
     #[must_use]
-    pub fn get(&self, id: CallId, timeout: Duration) -> Call {
-        Call { id, cluster: self.cluster.clone(), headers: self.headers("GET", &[]), body: Vec::new(), timeout }
+    pub fn get(&self, id: CallId, timeout: Duration, media_types: &str) -> Call {
+        let headers = self.headers("GET", media_types, &[]);
+        Call { id, cluster: self.cluster.clone(), headers, body: Vec::new(), timeout }
     }
 
-    /// A POST of a form.
+    /// A POST of a form, for JSON.
     #[must_use]
     pub fn post(&self, id: CallId, timeout: Duration, authorization: &str, body: Vec<u8>) -> Call {
         let more = [("authorization", authorization), ("content-type", "application/x-www-form-urlencoded")];
-        Call { id, cluster: self.cluster.clone(), headers: self.headers("POST", &more), body, timeout }
+        Call {
+            id,
+            cluster: self.cluster.clone(),
+            headers: self.headers("POST", "application/json", &more),
+            body,
+            timeout,
+        }
     }
 
-    fn headers(&self, method: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
+    fn headers(&self, method: &str, media_types: &str, more: &[(&str, &str)]) -> Vec<(String, String)> {
         let first = [
             (":method", method),
             (":scheme", self.scheme),
             (":authority", self.authority.as_str()),
             (":path", self.path.as_str()),
-            ("accept", "application/json"),
+            ("accept", media_types),
             // Some providers turn down requests that do not say what sends them.
             ("user-agent", concat!("gatepost/", env!("CARGO_PKG_VERSION"))),
         ];

@@ -1,7 +1,7 @@
 //! A provider's key set: fetched by one worker for all, refreshed before it is too old, kept while the provider fails.
 //!
 //! Two slots of the [`Store`] carry it between workers: a small status that everyone reads on every tick, and the key
-//! set itself, read when the status names another generation. Who fetches is decided by a compare-and-swap that puts a
+//! set itself, read when the status names another digest. Who fetches is decided by a compare-and-swap that puts a
 //! lease into the status; the lease runs out, so that a worker which went away keeps nobody from fetching. Where the
 //! host has no store, each worker fetches for itself.
 
@@ -10,11 +10,12 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    CallAnswer, CallFailure, CallId, CallIds, Effects, Event, ProviderFailure, Store, Unavailable,
+    CallAnswer, CallFailure, CallId, CallIds, Effects, Event, GRACE, ProviderFailure, Store,
     document::{KeyDocument, read_discovery, read_key_set},
     endpoint::Endpoint,
     schedule::{Random, Timings},
-    status::{GRACE, Status, millis},
+    slots::Slots,
+    status::{Status, is_overdue, millis},
 };
 use crate::{jose::jwk::KeySet, time::UnixTime};
 
@@ -54,13 +55,13 @@ pub struct KeySource {
     place: String,
     config: KeySourceConfig,
     slots: Slots,
+    /// As it was when it was last read.
     status: Status,
+    polled: UnixTime,
     keys: Option<KeySet>,
-    /// The generation of the status that `keys` belong to.
-    loaded: u64,
+    /// What `keys` were read from.
+    digest: [u8; 32],
     fetch: Option<Fetch>,
-    /// Whether the host has refused the store: this worker then stands for itself.
-    alone: bool,
     /// Whether a token of this worker names a key that is not in the set.
     unknown_key: bool,
 }
@@ -97,12 +98,6 @@ pub enum Availability {
     Unavailable(Duration),
 }
 
-#[derive(Debug)]
-struct Slots {
-    status: String,
-    keys: String,
-}
-
 /// A fetch of this worker.
 #[derive(Debug)]
 struct Fetch {
@@ -122,9 +117,17 @@ impl KeySource {
     /// A key set that is not known yet.
     #[must_use]
     pub fn new(place: String, config: KeySourceConfig) -> Self {
-        let slots = Slots::of(&config);
-        let status = Status::default();
-        Self { place, config, slots, status, keys: None, loaded: 0, fetch: None, alone: false, unknown_key: false }
+        Self {
+            place,
+            slots: Slots::new(&config),
+            config,
+            status: Status::default(),
+            polled: UnixTime::from_secs(0),
+            keys: None,
+            digest: [0; 32],
+            fetch: None,
+            unknown_key: false,
+        }
     }
 
     /// How long a request waits for a fetch at most, but for what the host takes to say so.
@@ -155,9 +158,12 @@ impl KeySource {
     /// What to do about a token that names a key which is not in the set; none to refuse it. A fetch is asked for unless
     /// one has been a short while ago.
     pub fn on_unknown_key(&mut self, now: UnixTime) -> Option<Availability> {
-        let fetching = self.status.is_leased(now, &self.config.timings);
-        if !self.status.has_failed() && !fetching && self.status.cools_down(now, &self.config.timings) {
-            return None;
+        let timings = &self.config.timings;
+        let settled = !self.status.has_failed() && !self.status.is_leased(now, timings);
+        if settled && self.status.cools_down(now, timings) && !self.status.was_cut_off(now, timings) {
+            // Another worker may just have fetched the key.
+            let is_fresh = self.polled <= now && now < self.polled.saturating_add(FRESH);
+            return (!is_fresh).then_some(Availability::Wait);
         }
         let availability = self.availability(now);
         self.unknown_key |= availability == Availability::Wait;
@@ -166,19 +172,22 @@ impl KeySource {
 
     /// Looks at what the workers share, and fetches if it is time and nobody else does.
     pub fn poll(&mut self, work: &mut Work<'_>) -> Progress {
-        let expected = self.read_status(work.store);
+        let expected = self.read_status(work);
         let keys_changed = self.load(work.store);
-        let timings = &self.config.timings;
-        let patience = timings.timeout.saturating_add(GRACE);
-        if self.fetch.as_ref().is_some_and(|fetch| work.now > fetch.began.saturating_add(patience)) {
-            self.fetch = None; // the host has lost the call
+        let patience = self.config.timings.timeout.saturating_add(GRACE);
+        let is_lost = |fetch: &mut Fetch| is_overdue(fetch.began, patience, work.now);
+        if let Some(lost) = self.fetch.take_if(is_lost) {
+            return self.finish(&lost, Err(CallFailure::NoAnswer.into()), work);
         }
+        let timings = &self.config.timings;
         let fetching = self.fetch.is_some() || self.status.is_leased(work.now, timings);
-        let unknown = std::mem::take(&mut self.unknown_key) && !self.status.cools_down(work.now, timings);
-        let missing = unknown || self.keys.is_none();
+        let unknown =
+            std::mem::take(&mut self.unknown_key) && !keys_changed && !self.status.cools_down(work.now, timings);
+        // Keys that are shared and could not be read are missing as well.
+        let missing = unknown || self.digest != self.status.digest || self.keys.is_none();
         let wanted = self.status.is_due(work.now, timings) || (missing && !self.status.has_failed());
         if fetching || !wanted {
-            return Progress { keys_changed, settled: !fetching };
+            return Progress { keys_changed, settled: keys_changed || !fetching };
         }
         let holder = work.random.number();
         let mut leased = self.status.leased(holder, work.now, timings);
@@ -188,7 +197,7 @@ impl KeySource {
         if self.write_status(leased, expected, work.store) {
             self.begin(holder, work);
         } // else somebody was faster
-        Progress { keys_changed, settled: false }
+        Progress { keys_changed, settled: keys_changed }
     }
 
     /// Takes the answer to a call. None if the call is not one of this key set's.
@@ -206,7 +215,7 @@ impl KeySource {
                 let elapsed = work.now.since_epoch().saturating_sub(fetch.began.since_epoch());
                 let left = self.config.timings.timeout.saturating_sub(elapsed).max(LEAST_TIMEOUT);
                 let call = work.calls.make();
-                work.effects.calls.push(endpoint.get(call, left));
+                work.effects.calls.push(endpoint.get(call, left, KEY_SET));
                 self.fetch = Some(Fetch { call, stage: Stage::Keys, ..fetch });
                 return Some(Progress::default());
             }
@@ -215,14 +224,14 @@ impl KeySource {
         Some(self.finish(&fetch, answer, work))
     }
 
-    /// Gives the lease back, so that another worker need not wait until it runs out.
+    /// Gives the lease back, so that another worker fetches at once.
     pub fn release(&mut self, store: &mut dyn Store) {
         let Some(fetch) = self.fetch.take() else {
             return;
         };
-        let expected = self.read_status(store);
-        if self.status.holder == fetch.holder {
-            let released = Status { holder: 0, lease: 0, ..self.status };
+        let (status, expected) = self.slots.read(self.status, store);
+        if status.holder == fetch.holder {
+            let released = Status { holder: 0, lease: 0, next: 0, unknown: 0, ..status };
             self.write_status(released, expected, store);
         }
     }
@@ -236,12 +245,12 @@ impl KeySource {
     }
 
     fn begin(&mut self, holder: u64, work: &mut Work<'_>) {
-        let (stage, endpoint) = match &self.config.origin {
-            Origin::Remote(keys) => (Stage::Keys, keys),
-            Origin::Discovery { document, .. } => (Stage::Discovery, document),
+        let (stage, endpoint, media_types) = match &self.config.origin {
+            Origin::Remote(keys) => (Stage::Keys, keys, KEY_SET),
+            Origin::Discovery { document, .. } => (Stage::Discovery, document, JSON),
         };
         let call = work.calls.make();
-        work.effects.calls.push(endpoint.get(call, self.config.timings.timeout));
+        work.effects.calls.push(endpoint.get(call, self.config.timings.timeout, media_types));
         self.fetch = Some(Fetch { call, stage, began: work.now, holder });
     }
 
@@ -257,11 +266,11 @@ impl KeySource {
 
     /// Tells the workers how a fetch has ended.
     fn finish(&mut self, fetch: &Fetch, answer: Result<&CallAnswer, ProviderFailure>, work: &mut Work<'_>) -> Progress {
-        let mut expected = self.read_status(work.store);
+        let mut expected = self.read_status(work);
         let mut keys_changed = self.load(work.store);
         if self.status.holder != fetch.holder {
             // It took so long that the lease ran out, and another worker has begun anew.
-            return Progress { keys_changed, settled: false };
+            return Progress { keys_changed, settled: keys_changed };
         }
         let taken = answer.and_then(|answer| {
             let wait = self.config.timings.until_refresh(answer, work.random);
@@ -269,21 +278,15 @@ impl KeySource {
         });
         let place = self.place.clone();
         let next = match taken {
-            Ok(((taken, refused), wait)) => {
-                let mut next = self.status.released(work.now, wait);
-                (next.fetched, next.failures) = (millis(work.now), 0);
-                match taken {
-                    Taken::Unchanged => {}
-                    Taken::Stored(keys) => (self.keys, keys_changed) = (Some(keys), true),
-                    Taken::New(keys) => {
-                        (self.keys, keys_changed) = (Some(keys), true);
-                        next.generation = next.generation.saturating_add(1);
-                    }
+            Ok((taken, wait)) => {
+                let refused = taken.as_ref().map(|document| document.refused).unwrap_or_default();
+                if let Some(taken) = taken {
+                    (self.keys, self.digest, keys_changed) = (Some(taken.keys), taken.digest, true);
                 }
-                self.loaded = next.generation;
                 let keys = self.keys.as_ref().map(KeySet::len).unwrap_or_default();
                 work.effects.events.push(Event::KeysFetched { place, keys, refused });
-                next
+                let released = self.status.released(work.now, wait);
+                Status { digest: self.digest, fetched: millis(work.now), failures: 0, ..released }
             }
             Err(failure) => {
                 work.effects.events.push(Event::FetchFailed { place, failure });
@@ -297,102 +300,83 @@ impl KeySource {
             if self.write_status(next, expected, work.store) {
                 break;
             }
-            expected = self.read_status(work.store);
+            expected = self.read_status(work);
+            if self.status.holder != fetch.holder {
+                break;
+            }
         }
-        self.status = next;
         Progress { keys_changed, settled: true }
     }
 
-    /// Takes a fetched key set, which is read only if it is another one, and puts it into its slot.
-    /// Tells how many of its keys are not used.
-    fn take(&mut self, body: &[u8], work: &mut Work<'_>) -> Result<(Taken, usize), ProviderFailure> {
-        let slot = if self.alone { Ok(None) } else { work.store.get(&self.slots.keys) };
-        let stored = slot.is_ok_and(|slot| slot.is_some_and(|(stored, _)| stored == body));
-        if stored && self.keys.is_some() && self.loaded == self.status.generation && self.loaded > 0 {
-            return Ok((Taken::Unchanged, 0));
+    /// Reads a fetched key set, and puts it into its slot; none if it is the one that everybody has.
+    fn take(&self, body: &[u8], work: &mut Work<'_>) -> Result<Option<TakenKeys>, ProviderFailure> {
+        let digest: [u8; 32] = Sha256::digest(body).into();
+        if digest == self.digest && digest == self.status.digest {
+            return Ok(None);
         }
         let KeyDocument { keys, refused } = read_key_set(body)?;
-        let count = refused.len();
+        let taken = TakenKeys { digest, refused: refused.len(), keys };
+        if taken.keys.has_symmetric() {
+            work.effects.events.push(Event::SymmetricKey { place: self.place.clone() });
+        }
         for (member, kind) in refused.into_iter().take(MOST_TOLD) {
             work.effects.events.push(Event::KeyRefused { place: self.place.clone(), member, kind });
         }
-        if stored && self.status.generation > 0 {
-            return Ok((Taken::Stored(keys), count));
-        }
-        // Before the status, so that no worker reads an old set under a new generation.
-        if !self.alone && work.store.set(&self.slots.keys, body, 0).is_err() {
-            self.alone = true;
-        }
-        Ok((Taken::New(keys), count))
+        // Before the status, so that no worker looks for it in vain.
+        self.slots.write_keys(body, work.store);
+        Ok(Some(taken))
     }
 
     /// Reads the status, and gives the number with which to write it.
-    fn read_status(&mut self, store: &mut dyn Store) -> u32 {
-        let slot = if self.alone { Err(Unavailable) } else { store.get(&self.slots.status) };
-        match slot {
-            Ok(Some((bytes, cas))) => {
-                self.status = Status::decode(&bytes).unwrap_or_default();
-                return cas;
-            }
-            Ok(None) => self.status = Status::default(),
-            Err(Unavailable) => self.alone = true,
-        }
-        u32::MAX
+    fn read_status(&mut self, work: &mut Work<'_>) -> u32 {
+        let (status, expected) = self.slots.read(self.status, work.store);
+        (self.status, self.polled) = (status, work.now);
+        expected
     }
 
     /// Writes the status, unless another worker has done so since it was read.
     fn write_status(&mut self, status: Status, expected: u32, store: &mut dyn Store) -> bool {
-        let written =
-            if self.alone { Err(Unavailable) } else { store.set(&self.slots.status, &status.encode(), expected) };
-        self.alone = written.is_err();
-        if written != Ok(false) {
+        let written = self.slots.write(status, expected, store);
+        if written {
             self.status = status;
         }
-        written != Ok(false)
+        written
     }
 
     /// Takes over the keys that another worker has fetched.
     fn load(&mut self, store: &mut dyn Store) -> bool {
-        if self.alone || self.status.generation == self.loaded {
+        if self.status.digest == self.digest || self.status.digest == [0; 32] {
             return false;
         }
-        let Ok(Some((body, _))) = store.get(&self.slots.keys) else {
+        let body = self.slots.read_keys(store);
+        let body = body.filter(|body| <[u8; 32]>::from(Sha256::digest(body)) == self.status.digest);
+        // What cannot be read is fetched anew.
+        let Some(document) = body.and_then(|body| read_key_set(&body).ok()) else {
             return false;
         };
-        let Ok(document) = read_key_set(&body) else {
-            return false; // not reached: nobody stores what is no key set
-        };
-        self.keys = Some(document.keys);
-        self.loaded = self.status.generation;
+        (self.keys, self.digest) = (Some(document.keys), self.status.digest);
         true
     }
 }
 
-/// What a fetched key set is to a worker.
-enum Taken {
-    /// The one that it has.
-    Unchanged,
-    /// The one that is shared, which this worker did not have.
-    Stored(KeySet),
-    /// One that nobody had.
-    New(KeySet),
+/// Keys that have been fetched.
+struct TakenKeys {
+    keys: KeySet,
+    digest: [u8; 32],
+    /// How many are not used.
+    refused: usize,
 }
 
-impl Slots {
-    /// Key sets that are fetched alike are one, whatever plugin and configuration asks for them.
-    fn of(config: &KeySourceConfig) -> Self {
-        let digest = Sha256::digest(format!("{config:?}"));
-        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
-        // The number tells versions apart that write these slots in different ways.
-        Self { status: format!("gatepost.keys.1.{name}.status"), keys: format!("gatepost.keys.1.{name}.set") }
-    }
-}
-
+/// RFC 7517 §8.5.2; many providers call it JSON.
+const KEY_SET: &str = "application/jwk-set+json, application/json";
+const JSON: &str = "application/json";
 /// What is left of a fetch's time for its second call, however long the first one took.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(10);
 const MOST_TRIES: usize = 4;
 /// How many keys that are not used are told one by one.
 const MOST_TOLD: usize = 8;
+/// For how long it is believed that no other worker has learnt more: some ticks of a busy worker.
+const FRESH: Duration = Duration::from_millis(10);
 
 #[cfg(test)]
 mod tests;

@@ -76,10 +76,12 @@ fn freshness(answer: &CallAnswer) -> Option<Duration> {
     let value = |wanted: &str| directives.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
     let seconds: u64 = value("s-maxage").or_else(|| value("max-age"))?.parse().ok()?;
     let age: u64 = text("age").and_then(|age| age.trim().parse().ok()).unwrap_or(0);
-    (seconds > 0).then(|| Duration::from_secs(seconds.saturating_sub(age)))
+    // What came stale from a cache on the way says nothing about the next answer.
+    seconds.checked_sub(age).filter(|left| *left > 0).map(Duration::from_secs)
 }
 
-/// However short a provider says that its keys are fresh, they are not fetched more often.
+/// However short a provider says that its keys are fresh, they are not fetched more often. The configured `cooldown` is no
+/// bound here: it is about what clients can cause.
 const LEAST_REFRESH: Duration = Duration::from_secs(1);
 /// How much of the time to a refresh is left to chance, in percent.
 const REFRESH_JITTER: u32 = 20;
@@ -130,7 +132,8 @@ mod tests {
             (vec![("cache-control", "public, max-age=15, stale-if-error=86400")], 15_000),
             (vec![("cache-control", "max-age=\"15\""), ("age", "5")], 10_000),
             (vec![("cache-control", "S-MaxAge=20, max-age=5")], 20_000),
-            (vec![("cache-control", "max-age=15"), ("age", "100")], 1000),
+            (vec![("cache-control", "max-age=15"), ("age", "100")], 600_000),
+            (vec![("cache-control", "max-age=1")], 1000),
             (vec![("cache-control", "max-age=86400")], 600_000),
             (vec![("cache-control", "no-store, max-age=0")], 600_000),
             (vec![("cache-control", "max-age=soon")], 600_000),

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use super::schedule::{LONGEST_WAIT, Timings};
+use super::{
+    GRACE,
+    schedule::{LONGEST_WAIT, Timings},
+};
 use crate::time::UnixTime;
 
 /// The state of a key set's fetches. Times are Unix time in milliseconds; 0 is never.
@@ -10,8 +13,8 @@ use crate::time::UnixTime;
 /// The clock is the machine's and may be set: a time that lies further ahead than it ever could is not believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Which key set is in the other slot; 0 where there is none. It grows when the set changes.
-    pub generation: u64,
+    /// Which key set is in the other slot: its SHA-256; zeros where there is none.
+    pub digest: [u8; 32],
     /// When a fetch last succeeded.
     pub fetched: u64,
     /// When to fetch next.
@@ -29,23 +32,33 @@ pub struct Status {
 impl Status {
     /// Whether the keys may be used.
     pub fn is_usable(&self, now: UnixTime, timings: &Timings) -> bool {
-        self.generation > 0 && millis(now) < self.fetched.saturating_add(in_millis(timings.max_stale))
+        let earliest = self.fetched.saturating_sub(in_millis(CLOCK_STEP));
+        let until = self.fetched.saturating_add(in_millis(timings.max_stale));
+        self.digest != [0; 32] && (earliest..until).contains(&millis(now))
     }
 
     /// Whether somebody fetches.
     pub fn is_leased(&self, now: UnixTime, timings: &Timings) -> bool {
-        self.lease > millis(now) && self.lease <= millis(now).saturating_add(in_millis(lease(timings)))
+        let longest = lease(timings).saturating_add(CLOCK_STEP);
+        self.lease > millis(now) && self.lease <= millis(now).saturating_add(in_millis(longest))
     }
 
     /// Whether it is time for the next fetch.
     pub fn is_due(&self, now: UnixTime, timings: &Timings) -> bool {
-        let longest = in_millis(timings.refresh.max(LONGEST_WAIT));
-        self.next <= millis(now) || self.next > millis(now).saturating_add(longest)
+        let longest = in_millis(timings.refresh.max(LONGEST_WAIT).saturating_add(CLOCK_STEP));
+        let ahead = self.next > millis(now).saturating_add(longest);
+        self.next <= millis(now) || ahead || self.was_cut_off(now, timings)
+    }
+
+    /// Whether a worker began to fetch and never said how it ended.
+    pub fn was_cut_off(&self, now: UnixTime, timings: &Timings) -> bool {
+        self.holder != 0 && !self.is_leased(now, timings)
     }
 
     /// Whether an unknown key id may not cause a fetch, as one has just done so.
     pub fn cools_down(&self, now: UnixTime, timings: &Timings) -> bool {
-        self.unknown <= millis(now) && millis(now) < self.unknown.saturating_add(in_millis(timings.cooldown))
+        let earliest = self.unknown.saturating_sub(in_millis(CLOCK_STEP));
+        earliest <= millis(now) && millis(now) < self.unknown.saturating_add(in_millis(timings.cooldown))
     }
 
     /// Whether the last fetch failed.
@@ -70,16 +83,17 @@ impl Status {
 
     /// As it stands in the slot.
     pub fn encode(&self) -> Vec<u8> {
-        let fields = [self.generation, self.fetched, self.next, self.failures, self.unknown, self.holder, self.lease];
-        fields.into_iter().flat_map(u64::to_le_bytes).collect()
+        let fields = [self.fetched, self.next, self.failures, self.unknown, self.holder, self.lease];
+        self.digest.into_iter().chain(fields.into_iter().flat_map(u64::to_le_bytes)).collect()
     }
 
     /// Reads the slot. What is not understood counts as never written.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (fields, rest) = bytes.as_chunks::<8>();
+        let (digest, fields) = bytes.split_first_chunk::<32>()?;
+        let (fields, rest) = fields.as_chunks::<8>();
         let mut fields = fields.iter().map(|field| u64::from_le_bytes(*field));
         let status = Self {
-            generation: fields.next()?,
+            digest: *digest,
             fetched: fields.next()?,
             next: fields.next()?,
             failures: fields.next()?,
@@ -96,6 +110,12 @@ pub fn millis(time: UnixTime) -> u64 {
     in_millis(time.since_epoch())
 }
 
+/// Whether something that began at a time should be over: as it has taken too long, or as the clock has been set back and
+/// cannot tell.
+pub fn is_overdue(began: UnixTime, patience: Duration, now: UnixTime) -> bool {
+    now > began.saturating_add(patience) || now.saturating_add(CLOCK_STEP) < began
+}
+
 fn in_millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -105,8 +125,8 @@ fn lease(timings: &Timings) -> Duration {
     timings.timeout.saturating_add(GRACE)
 }
 
-/// What a host may take beyond the time-out of a call to say that it is over.
-pub const GRACE: Duration = Duration::from_secs(1);
+/// By how much a clock may be set back without any notice being taken of it.
+pub const CLOCK_STEP: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests {
@@ -122,10 +142,11 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
     test!(a_status_survives_its_slot, {
-        let status = Status { generation: 1, fetched: 2, next: 3, failures: 4, unknown: 5, holder: 6, lease: u64::MAX };
+        let status =
+            Status { digest: [1; 32], fetched: 2, next: 3, failures: 4, unknown: 5, holder: 6, lease: u64::MAX };
         assert_eq!(Status::decode(&status.encode()), Some(status));
         let bytes = status.encode();
-        for other in [&bytes[..55], &[], &[bytes.as_slice(), &[0]].concat(), &[0; 64]] {
+        for other in [&bytes[..79], &[], &[bytes.as_slice(), &[0]].concat(), &[0; 88]] {
             assert_eq!(Status::decode(other), None);
         }
     });
@@ -140,9 +161,11 @@ mod tests {
     });
 
     test!(keys_are_good_until_max_stale_after_the_last_success, {
-        let status = Status { generation: 1, fetched: millis(NOW), failures: 9, ..Status::default() };
+        let status = Status { digest: [1; 32], fetched: millis(NOW), failures: 9, ..Status::default() };
         assert!(status.is_usable(NOW.saturating_add(Duration::from_millis(3_599_999)), &TIMINGS));
         assert!(!status.is_usable(NOW.saturating_add(Duration::from_secs(3600)), &TIMINGS));
         assert!(!Status::default().is_usable(UnixTime::from_secs(0), &TIMINGS));
+        let set_back = Status { fetched: millis(NOW) + 120_000, ..status };
+        assert!(!set_back.is_usable(NOW, &TIMINGS), "nothing was fetched that far ahead");
     });
 }

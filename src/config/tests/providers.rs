@@ -46,6 +46,10 @@ test!(key_sets_of_providers_are_checked, {
         (format!(r#""remote": {{{REMOTE}, "cooldown": "0s"}}"#), "jwks.remote.cooldown: must be longer than zero"),
         (format!(r#""remote": {{{REMOTE}, "refresh": "9999999h"}}"#), "jwks.remote.refresh: must be longer than zero"),
         (format!(r#""remote": {{{REMOTE}, "timeout": 5}}"#), "jwks.remote.timeout: must be a duration"),
+        (
+            format!(r#""remote": {{{REMOTE}, "timeout": "2m"}}"#),
+            "jwks.remote.timeout: must be longer than zero, and 1m",
+        ),
         (format!(r#""remote": {{{REMOTE}, "issuer": "x"}}"#), "jwks.remote.issuer: unknown key"),
         (r#""discovery": {"cluster": "idp"}"#.to_owned(), "jwks.discovery.issuer: required"),
         (r#""discovery": {"issuer": "https://idp"}"#.to_owned(), "jwks.discovery.cluster: required"),

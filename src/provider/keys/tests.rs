@@ -1,7 +1,10 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use super::*;
-use crate::{provider::Call, test::test};
+use crate::{
+    provider::{Call, Unavailable},
+    test::test,
+};
 
 /// The slots by name: value and CAS number.
 type SharedSlots = HashMap<String, (Vec<u8>, u32)>;
@@ -145,7 +148,7 @@ test!(a_worker_that_goes_away_holds_nobody_up, {
     let calls = other.poll(7).1;
     assert_eq!(calls.len(), 1);
     // It comes back when the lease is another's: its answer is not taken.
-    assert_eq!(gone.answer(&lost[0], keys(9), 7).unwrap(), Progress::default());
+    assert_eq!(gone.answer(&lost[0], keys(9), 6), Some(Progress::default()));
     other.answer(&calls[0], keys(1), 8);
     gone.poll(8);
     assert_eq!((gone.keys(8), other.keys(8)), (Ok(1), Ok(1)));
@@ -155,13 +158,84 @@ test!(a_worker_that_goes_away_holds_nobody_up, {
     assert_eq!(other.poll(700).1.len(), 1);
 });
 
+test!(a_fetch_that_is_cut_off_is_made_again, {
+    // For an unknown key, by a worker that is told to go, and by one that is not seen again.
+    for (told, later) in [(true, 1), (false, 8)] {
+        let shared = Shared::default();
+        let (mut gone, mut other) = (Worker::new(&shared, 1), Worker::new(&shared, 2));
+        other.fetch(0, keys(1));
+        gone.poll(1);
+        assert_eq!(gone.source.on_unknown_key(at(1)), Some(Availability::Wait));
+        assert_eq!(gone.poll(1).1.len(), 1);
+        if told {
+            gone.source.release(&mut gone.store);
+        }
+        assert_eq!(other.source.on_unknown_key(at(later)), Some(Availability::Wait));
+        assert!(other.fetch(later, keys(2)).keys_changed);
+        assert_eq!(other.keys(later), Ok(2));
+    }
+});
+
+test!(keys_that_arrive_let_waiters_go_while_somebody_fetches, {
+    let shared = Shared::default();
+    let mut one = Worker::new(&shared, 1);
+    one.fetch(0, keys(1));
+    assert_eq!(one.poll(700).1.len(), 1);
+    let (progress, calls) = Worker::new(&shared, 2).poll(701);
+    assert!(progress.keys_changed && progress.settled && calls.is_empty());
+});
+
+test!(keys_that_do_not_match_the_status_are_fetched_anew, {
+    let shared = Shared::default();
+    let mut one = Worker::new(&shared, 1);
+    one.fetch(0, keys(1));
+    // As if a worker that lost its lease had come in between.
+    let slot = shared.slots.borrow().keys().find(|slot| slot.ends_with(".set")).unwrap().clone();
+    let Ok(CallAnswer { body, .. }) = keys(9) else { panic!("no keys") };
+    shared.slots.borrow_mut().insert(slot, (body, 1000));
+    assert_eq!(one.keys(1), Ok(1));
+    let mut other = Worker::new(&shared, 2);
+    assert!(other.fetch(1, keys(3)).keys_changed);
+    assert!(one.poll(1).0.keys_changed);
+    assert_eq!((one.keys(1), other.keys(1)), (Ok(3), Ok(3)));
+});
+
+test!(a_store_that_fails_halfway_costs_fetches_and_no_keys, {
+    let shared = Shared::default();
+    let (mut one, mut other) = (Worker::new(&shared, 1), Worker::new(&shared, 2));
+    let calls = one.poll(0).1;
+    *shared.refuses.borrow_mut() = true;
+    assert!(one.answer(&calls[0], keys(1), 0).unwrap().settled);
+    *shared.refuses.borrow_mut() = false;
+    assert_eq!(one.keys(0), Ok(1));
+    assert!(other.poll(1).1.is_empty(), "it does not know that the lease is over");
+    other.fetch(7, keys(2));
+    assert_eq!((one.keys(7), other.keys(7)), (Ok(1), Ok(2)));
+    one.fetch(700, keys(2));
+    assert_eq!(one.keys(700), Ok(2));
+});
+
+test!(a_clock_that_is_set_back_holds_nothing_up, {
+    let mut worker = Worker::new(&Shared::default(), 1);
+    worker.poll(100_000);
+    let again = worker.poll(0).1;
+    assert!(again.is_empty() && matches!(worker.effects.events.pop(), Some(Event::FetchFailed { .. })));
+    worker.fetch(1, keys(1));
+    assert_eq!(worker.keys(1), Ok(1));
+});
+
 test!(a_lost_answer_is_given_up, {
     let mut worker = Worker::new(&Shared::default(), 1);
     let lost = worker.poll(0).1;
-    let again = worker.poll(7).1;
+    assert!(worker.poll(6).1.is_empty());
+    // Told as a failure, and tried again as after one.
+    assert!(worker.poll(7).0.settled);
+    assert!(matches!(worker.effects.events.pop(), Some(Event::FetchFailed { .. })));
+    assert!(matches!(worker.keys(7), Err(Availability::Unavailable(_))));
+    let again = worker.poll(8).1;
     assert_eq!(again.len(), 1);
-    assert_eq!(worker.answer(&lost[0], keys(1), 7), None);
-    assert!(worker.answer(&again[0], keys(1), 7).is_some());
+    assert_eq!(worker.answer(&lost[0], keys(1), 8), None);
+    assert!(worker.answer(&again[0], keys(1), 8).is_some());
 });
 
 test!(an_unknown_key_is_fetched_once_in_a_while, {
@@ -175,8 +249,10 @@ test!(an_unknown_key_is_fetched_once_in_a_while, {
     let (progress, calls) = other.poll(1);
     assert!(progress.keys_changed && progress.settled && calls.is_empty());
     for worker in [&mut one, &mut other] {
-        assert_eq!(worker.source.on_unknown_key(at(30)), None);
+        // Another worker may know more; none does.
+        assert_eq!(worker.source.on_unknown_key(at(30)), Some(Availability::Wait));
         assert!(worker.poll(30).1.is_empty());
+        assert_eq!(worker.source.on_unknown_key(at(30)), None);
         assert_eq!(worker.source.on_unknown_key(at(31)), Some(Availability::Wait));
     }
     assert!(!one.fetch(31, keys(2)).keys_changed, "the same keys are not read again");
