@@ -128,6 +128,8 @@ fn lightweight_tokens_are_looked_up_until_they_are_revoked() {
     assert_eq!(gateway.refusal("/", &token), "401 invalid_token");
     assert_eq!(gateway.ask("/", &keycloak.token("elsewhere")).unwrap_err(), "403 invalid_audience");
     assert_eq!(gateway.ask("/", "no-token-of-the-provider").unwrap_err(), "401 invalid_token");
+    let log = gateway.log();
+    assert!(log.contains("configured") && !log.contains(&token) && !log.contains(GATEWAY.secret), "{log}");
 }
 
 #[test]
@@ -219,7 +221,8 @@ impl Keycloak {
 
     fn jwt(&self, jwks: Value) -> Value {
         let issuer = self.realm.url("issuer");
-        json!({"type": "jwt", "issuer": issuer, "audiences": ["api"], "roles_claim": "realm_access.roles", "jwks": jwks})
+        let roles = "realm_access.roles";
+        json!({"type": "jwt", "issuer": issuer, "audiences": ["api"], "roles_claim": roles, "jwks": jwks})
     }
 
     fn introspected(&self) -> Value {
@@ -227,8 +230,8 @@ impl Keycloak {
             "type": "introspection",
             "url": self.realm.url("introspection_endpoint"),
             "cluster": "idp",
-            "client_id": "gate way:1%+/",
-            "client_secret": "p@ss: %2B+/=&\"~\\",
+            "client_id": GATEWAY.id,
+            "client_secret": GATEWAY.secret,
             "timeout": "5s",
             "issuer": self.realm.url("issuer"),
             "audiences": ["api"],
@@ -261,4 +264,6 @@ fn home() -> PathBuf {
     folder.expect("GATEPOST_KEYCLOAK is not set; run these tests by `make e2e-keycloak`, which sets it").into()
 }
 
+/// Who introspects, as the realm has it: nothing in either that may stand in Basic's pair as it is (RFC 6749 §2.3.1).
+const GATEWAY: Client = Client { id: "gate way:1%+/", secret: "p@ss: %2B+/=&\"~\\" };
 const ADMIN: Client = Client { id: "harness", secret: "of-the-harness" };

@@ -63,7 +63,7 @@ fn expired_tokens_and_tokens_for_others_are_refused() {
     }
     for ((path, form, expired), token) in cases.iter().zip(&brief) {
         assert_eq!(gateway.refusal(path, token), *expired, "{path}");
-        let elsewhere = idp.token_for("elsewhere", form, 60, "orders:read");
+        let elsewhere = idp.token_for("elsewhere", form, 600, "orders:read");
         assert_eq!(gateway.ask(path, &elsewhere).unwrap_err(), "403 invalid_audience", "{path}");
     }
 }
@@ -96,7 +96,7 @@ fn new_keys_work_at_once_and_removed_ones_until_the_next_refresh() {
 #[test]
 fn opaque_tokens_are_accepted_for_what_they_are() {
     let idp = Idp::start();
-    let stranger = with(idp.introspected(), json!({"client_secret": "another"}));
+    let stranger = with(idp.introspected(), json!({"client_secret": "not-the-secret"}));
     let gateway = Gateway::start(
         &idp,
         json!({"opaque": idp.introspected(), "stranger": stranger}),
@@ -126,6 +126,11 @@ fn opaque_tokens_are_accepted_for_what_they_are() {
     assert_eq!(gateway.ask("/opaque", "no-token-of-the-provider").unwrap_err(), "401 invalid_token");
     // The provider does not know the gateway by this secret: the caller's token is not to blame.
     assert_eq!(gateway.ask("/stranger", &reader).unwrap_err(), "503 provider_unavailable");
+    let log = gateway.log();
+    assert!(log.contains("authenticators.stranger: a token could not be looked up"), "the operator is told: {log}");
+    for secret in [reader.as_str(), GATEWAY.secret, "not-the-secret"] {
+        assert!(!log.contains(secret), "{log}");
+    }
 }
 
 #[test]
@@ -151,7 +156,7 @@ fn both_kinds_of_token_are_accepted_and_the_endpoint_sees_one_kind() {
     let jwt = idp.token("ES256", "orders:read");
     assert_eq!(gateway.ask("/", &jwt).unwrap()["x-authenticator"], "users");
     assert_eq!(gateway.ask("/", &flip(&jwt)).unwrap_err(), "401 invalid_token");
-    let elsewhere = idp.token_for("elsewhere", "ES256", 60, "orders:read");
+    let elsewhere = idp.token_for("elsewhere", "ES256", 600, "orders:read");
     assert_eq!(gateway.ask("/", &elsewhere).unwrap_err(), "403 invalid_audience");
     assert_eq!(idp.introspections(), 0, "a token of an issuer whose keys are known is not for the endpoint");
     let opaque = idp.token("opaque", "orders:read");
@@ -178,7 +183,7 @@ impl Idp {
     fn start() -> Self {
         let clients = [ORDERS, GATEWAY].map(|client| json!({"id": client.id, "secret": client.secret}));
         let settings = json!({"clients": clients, "shared_secret": SHARED_SECRET});
-        // The socket is made here and handed over: its port is known, nobody else can take it, and who connects early waits.
+        // The socket is made here and handed over: its port is known and taken, and who connects early waits.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let mut node = Command::new("node");
@@ -193,7 +198,7 @@ impl Idp {
     }
 
     fn token(&self, form: &str, scope: &str) -> String {
-        self.token_for("api", form, 60, scope)
+        self.token_for("api", form, 600, scope)
     }
 
     /// A token in a form: `opaque`, or a JWT of an algorithm.

@@ -1,4 +1,4 @@
-//! What the tests against real identity providers share: a provider's endpoints, and an Envoy with the module before it.
+//! What the tests against real identity providers share: a provider's endpoints, and an Envoy that asks them.
 
 use std::{
     collections::BTreeMap,
@@ -147,6 +147,11 @@ impl Gateway {
         Ok(identity.map(|(name, value)| (name, String::from_utf8(value.0).unwrap())).collect())
     }
 
+    /// What Envoy and the filter have logged.
+    pub fn log(&self) -> String {
+        self.envoy.log()
+    }
+
     /// Asks again and again until the gateway refuses, and tells how.
     pub fn refusal(&self, path: &str, token: &str) -> String {
         let end = Instant::now() + PATIENCE;
@@ -207,5 +212,5 @@ const MAPPED: [&str; 6] = ["x-authenticator", "x-issuer", "x-subject", "x-client
 /// The grant of a client on its own behalf (RFC 6749 §4.4).
 pub const CLIENT_CREDENTIALS: (&str, &str) = ("grant_type", "client_credentials");
 
-/// A bound on hangs: how long something that must come may take.
+/// A bound on hangs: how long something that must come may take. A token that does not end by itself lives longer.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -1,5 +1,5 @@
-// An OpenID provider for tests/oidc_provider.rs: npm's `oidc-provider`, which stands in the folder of the first argument,
-// with the clients and the shared secret of the second: {"clients": [{"id", "secret"}], "shared_secret": ""}.
+// An OpenID provider for tests/oidc_provider.rs: npm's `oidc-provider`, from the folder of the first argument, with the
+// clients and the shared secret of the second: {"clients": [{"id", "secret"}], "shared_secret": ""}.
 //
 // Standard input is a listening socket; the issuer is its address. What a token is to be is said by the resource it is
 // asked for (RFC 8707), `urn:<audience>:<RS256, ... or opaque>:<lifetime in seconds>`. Beside the provider's own paths:
@@ -19,12 +19,13 @@ console.info = console.warn = () => {};
 const path = createRequire(`${process.argv[2]}/`).resolve("oidc-provider");
 const { Provider } = await import(pathToFileURL(path));
 const settings = JSON.parse(process.argv[3]);
+const SCOPES = ["orders:read", "orders:write"];
 
 const requests = {};
 let keys = [generateKeys()];
 let provider;
 
-const server = createServer(async (request, response) => {
+const server = createServer((request, response) => {
     const asked = `${request.method} ${request.url}`;
     switch (asked) {
         case "POST /test/add-keys":
@@ -40,6 +41,8 @@ const server = createServer(async (request, response) => {
             return provider(request, response);
     }
 });
+// An idle connection must not be closed just when Envoy uses it again.
+server.keepAliveTimeout = 0;
 server.listen({ fd: 0 }, () => restart());
 
 // Tokens survive it: the provider's own store is one for the whole process.
@@ -88,5 +91,3 @@ function resourceServer(resource) {
     const key = form.startsWith("HS") ? Buffer.from(settings.shared_secret) : undefined;
     return { ...server, accessTokenFormat: "jwt", jwt: { sign: { alg: form, key } } };
 }
-
-var SCOPES = ["orders:read", "orders:write"];

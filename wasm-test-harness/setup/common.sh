@@ -39,10 +39,10 @@ target_dir() { realpath -m -- "${CARGO_TARGET_DIR:-$ROOT/target}"; }
 # npm_quietly COMMAND...: runs npm, and no script of what it installs.
 npm_quietly() {
     local certificates=/etc/ssl/certs/ca-certificates.crt
-    command -v npm >/dev/null || die "npm is needed and not on PATH (Debian: apt-get install npm; others: https://nodejs.org)"
+    command -v npm >/dev/null || die "npm is needed (Debian: apt-get install npm; others: https://nodejs.org)"
     # npm does not read the system's certificate authorities, among which a company's own may be.
     [[ ! -r $certificates ]] || export NODE_EXTRA_CA_CERTS=${NODE_EXTRA_CA_CERTS:-$certificates}
-    npm "$@" --ignore-scripts --no-audit --no-fund --loglevel error >&2
+    npm "$@" --ignore-scripts --no-update-notifier --no-audit --no-fund --loglevel error >&2
 }
 
 # cargo_install CRATE VERSION BINARY [FLAG...]: builds one tool once per version and prints the path of its binary.

@@ -52,10 +52,13 @@ else
     rm -rf "$home" "$home.tmp" "$TOOLS/stamps/keycloak"
     mkdir -p "$home.tmp"
     zip=$home.tmp/keycloak-quarkus-dist-$VERSION.zip
-    mvn --batch-mode --quiet -Dstyle.color=never --strict-checksums -Dmaven.repo.local="$home.tmp/maven" "$FETCH" \
-        -Dartifact="org.keycloak:keycloak-quarkus-dist:$VERSION:zip" -DoutputDirectory="$home.tmp" >&2 ||
+    mvn --batch-mode --quiet --strict-checksums -Dmaven.repo.local="$home.tmp/maven" "$FETCH" \
+        -Dartifact="org.keycloak:keycloak-quarkus-dist:$VERSION:zip" -DoutputDirectory="$home.tmp" >"$home.tmp/maven.log" 2>&1 || {
+        cat "$home.tmp/maven.log" >&2
         die "Maven could not fetch Keycloak $VERSION; the reason stands above."
-    sha256sum --check --status <<<"$SHA256  $zip" || die "what Maven fetched is not the Keycloak $VERSION that this script knows"
+    }
+    sha256sum --check --status <<<"$SHA256  $zip" ||
+        die "what Maven fetched is not the Keycloak $VERSION that this script knows"
     python3 -m zipfile -e "$zip" "$home.tmp"
     write_start "$home.tmp/keycloak-$VERSION/start"
     say "adapting it (20 seconds)"
