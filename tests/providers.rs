@@ -10,5 +10,6 @@ mod providers {
     mod introspection;
     mod keys;
     mod outage;
+    mod reload;
     mod waiters;
 }

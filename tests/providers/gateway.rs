@@ -17,7 +17,7 @@ use wasm_test_harness::{
         burst::{self, Outcomes, Request},
     },
     echo::{Echo, Seen},
-    envoy::{Endpoint, Envoy, Gateway, Listener},
+    envoy::{Endpoint, Envoy, Gateway, Listener, lds_resources},
     mint::{TokenSpec, mint},
     module_path,
     provider::Provider,
@@ -35,9 +35,9 @@ pub struct Running {
     pub provider: Provider,
     envoy: Envoy,
     addresses: BTreeMap<String, SocketAddr>,
-    _echo: Echo,
+    echo: Echo,
     /// A provider that is down: the cluster `down` leads to it.
-    _down: Provider,
+    down: Provider,
     _turn: Option<MutexGuard<'static, ()>>,
 }
 
@@ -56,32 +56,18 @@ impl Running {
         let echo = Echo::spawn().unwrap();
         let down = Provider::spawn().unwrap();
         down.down().unwrap();
-        let clusters = [
-            ("idp", Endpoint::At(provider.address())),
-            ("down", Endpoint::At(down.address())),
-            ("nowhere", Endpoint::Nowhere),
-        ];
-        let (module, environment) = (module_path(), BTreeMap::new());
-        let gateway = Gateway {
-            module: &module,
-            environment: &environment,
-            service: echo.address(),
-            clusters: clusters.map(|(name, endpoint)| (name.to_owned(), endpoint)).into(),
-            direct_responses: BTreeMap::from([("/direct".to_owned(), 418)]),
-            http2_upstream: false,
-        };
-        let listeners: Vec<Listener> = listeners
-            .iter()
-            .map(|(name, configuration)| Listener {
-                name: (*name).to_owned(),
-                configuration: configuration.to_string(),
-                normalize_path: false,
-                stop_iteration: false,
-            })
-            .collect();
-        let envoy = Envoy::start(&gateway.bootstrap(&listeners), workers).unwrap_or_else(|error| panic!("{error}"));
+        let (bootstrap, lds) = resources(&provider, &echo, &down, listeners);
+        let envoy =
+            Envoy::start_with(&bootstrap, &[("lds.json", lds)], workers).unwrap_or_else(|error| panic!("{error}"));
         let addresses = envoy.listeners().into_iter().collect();
-        Self { provider, envoy, addresses, _echo: echo, _down: down, _turn: None }
+        Self { provider, envoy, addresses, echo, down, _turn: None }
+    }
+
+    /// Puts other listeners into the place of these, and waits until they are gone.
+    pub fn replace(&mut self, listeners: &[(&str, Value)]) {
+        let (_, lds) = resources(&self.provider, &self.echo, &self.down, listeners);
+        self.envoy.replace_listeners(&lds).unwrap();
+        self.addresses = self.envoy.listeners().into_iter().collect();
     }
 
     /// Where a listener listens.
@@ -163,6 +149,34 @@ impl Running {
         }
         self.provider
     }
+}
+
+/// The bootstrap, and the listeners' file.
+fn resources(provider: &Provider, echo: &Echo, down: &Provider, listeners: &[(&str, Value)]) -> (Value, String) {
+    let clusters = [
+        ("idp", Endpoint::At(provider.address())),
+        ("down", Endpoint::At(down.address())),
+        ("nowhere", Endpoint::Nowhere),
+    ];
+    let (module, environment) = (module_path(), BTreeMap::new());
+    let gateway = Gateway {
+        module: &module,
+        environment: &environment,
+        service: echo.address(),
+        clusters: clusters.map(|(name, endpoint)| (name.to_owned(), endpoint)).into(),
+        direct_responses: BTreeMap::from([("/direct".to_owned(), 418)]),
+        http2_upstream: false,
+    };
+    let listeners: Vec<Listener> = listeners
+        .iter()
+        .map(|(name, configuration)| Listener {
+            name: (*name).to_owned(),
+            configuration: configuration.to_string(),
+            normalize_path: false,
+            stop_iteration: false,
+        })
+        .collect();
+    (gateway.bootstrap_with_lds(), lds_resources(&gateway, &listeners))
 }
 
 /// Waits for something that has to come.
