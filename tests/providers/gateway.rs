@@ -91,15 +91,14 @@ impl Running {
 
     /// Sends requests, each over a connection of its own and all at once, and does something meanwhile.
     pub fn burst(&self, listener: &str, requests: Vec<Request>, meanwhile: impl FnOnce()) -> Outcomes {
+        let (address, connections) = (self.address(listener), requests.len());
+        beside(|| burst::send(address, requests, connections, PATIENCE).unwrap(), meanwhile)
+    }
+
+    /// As [`burst`](Self::burst), over a single connection of HTTP/2.
+    pub fn burst_over_one(&self, listener: &str, requests: Vec<Request>, meanwhile: impl FnOnce()) -> Outcomes {
         let address = self.address(listener);
-        thread::scope(|scope| {
-            let sending = scope.spawn(move || {
-                let connections = requests.len();
-                burst::send(address, requests, connections, PATIENCE).unwrap()
-            });
-            meanwhile();
-            sending.join().unwrap()
-        })
+        beside(|| burst::send_over_one(address, requests, PATIENCE).unwrap(), meanwhile)
     }
 
     /// How many requests wait, on all workers.
@@ -177,6 +176,14 @@ fn resources(provider: &Provider, echo: &Echo, down: &Provider, listeners: &[(&s
         })
         .collect();
     (gateway.bootstrap_with_lds(), lds_resources(&gateway, &listeners))
+}
+
+fn beside(send: impl FnOnce() -> Outcomes + Send, meanwhile: impl FnOnce()) -> Outcomes {
+    thread::scope(|scope| {
+        let sending = scope.spawn(send);
+        meanwhile();
+        sending.join().unwrap()
+    })
 }
 
 /// Waits for something that has to come.

@@ -26,7 +26,7 @@ fn a_listener_that_goes_while_requests_wait_leaves_nothing_behind_and_hands_its_
             })
             .collect();
         running.until_waiting(100);
-        running.replace(&[anchor.clone()]);
+        running.replace(std::slice::from_ref(&anchor));
         running.until_waiting(0);
         drop(held);
         running.replace(&listeners);

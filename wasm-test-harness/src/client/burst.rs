@@ -13,8 +13,14 @@ use std::{
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Empty};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
+use hyper::{
+    body::Incoming,
+    client::conn::{
+        http1::{SendRequest, handshake},
+        http2,
+    },
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
     net::TcpStream,
     sync::{Barrier, Semaphore},
@@ -72,6 +78,12 @@ pub fn send(
     runtime.block_on(send_all(address, Arc::new(requests), connections, patience))
 }
 
+/// Sends all requests at once over a single connection, as streams of cleartext HTTP/2.
+pub fn send_over_one(address: SocketAddr, requests: Vec<Request>, patience: Duration) -> io::Result<Outcomes> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    runtime.block_on(send_streams(address, requests, patience))
+}
+
 /// Lets this process, and those that it starts, open as many files as the system allows.
 pub fn raise_file_limit() -> io::Result<()> {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -110,13 +122,36 @@ async fn send_all(
                     Ok(sender) => timeout(patience, exchange(sender, address, request)).await,
                     Err(error) => Ok(Err(format!("not connected: {error}"))),
                 };
-                outcomes.push((at, outcome.unwrap_or_else(|_| Err("not answered in time".to_owned()))));
+                outcomes.push((at, outcome.unwrap_or_else(|_| Err(LATE.to_owned()))));
             }
         });
     }
     let mut outcomes = BTreeMap::new();
     while let Some(done) = tasks.join_next().await {
         outcomes.extend(done.map_err(io::Error::other)?);
+    }
+    Ok(Outcomes(outcomes.into_values().collect()))
+}
+
+async fn send_streams(address: SocketAddr, requests: Vec<Request>, patience: Duration) -> io::Result<Outcomes> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let (sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    tokio::spawn(connection);
+    let mut streams = JoinSet::new();
+    for (at, request) in requests.into_iter().enumerate() {
+        let mut sender = sender.clone();
+        streams.spawn(async move {
+            let request = build(&format!("http://{address}{}", request.path), &request.headers);
+            let exchange = async { receive(sender.send_request(request?).await).await };
+            (at, timeout(patience, exchange).await.unwrap_or_else(|_| Err(LATE.to_owned())))
+        });
+    }
+    let mut outcomes = BTreeMap::new();
+    while let Some(done) = streams.join_next().await {
+        let (at, outcome) = done.map_err(io::Error::other)?;
+        outcomes.insert(at, outcome);
     }
     Ok(Outcomes(outcomes.into_values().collect()))
 }
@@ -134,23 +169,34 @@ async fn exchange(
     address: SocketAddr,
     request: &Request,
 ) -> Result<Response, String> {
-    let mut builder = http::Request::get(&request.path).header("host", address.to_string());
-    for (name, value) in &request.headers {
-        builder = builder.header(name, value);
-    }
-    let request = builder.body(Empty::new()).map_err(|error| error.to_string())?;
+    let mut request = build(&request.path, &request.headers)?;
+    let host = http::HeaderValue::from_str(&address.to_string()).map_err(|error| error.to_string())?;
+    request.headers_mut().insert("host", host);
     sender.ready().await.map_err(|error| error.to_string())?;
-    let (head, body) = sender.send_request(request).await.map_err(|error| error.to_string())?.into_parts();
+    receive(sender.send_request(request).await).await
+}
+
+fn build(uri: &str, headers: &[(String, String)]) -> Result<http::Request<Empty<Bytes>>, String> {
+    let builder = headers.iter().fold(http::Request::get(uri), |builder, (name, value)| builder.header(name, value));
+    builder.body(Empty::new()).map_err(|error| error.to_string())
+}
+
+async fn receive(response: hyper::Result<http::Response<Incoming>>) -> Result<Response, String> {
+    let (head, body) = response.map_err(|error| error.to_string())?.into_parts();
     let body = body.collect().await.map_err(|error| error.to_string())?.to_bytes().to_vec();
     Ok(Response { status: head.status.as_u16(), headers: fields(&head.headers), body, trailers: Vec::new() })
 }
 
+const LATE: &str = "not answered in time";
 const OPENING_AT_ONCE: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::provider::{Answer, Provider};
+    use crate::{
+        echo::{Echo, Seen},
+        provider::{Answer, Provider},
+    };
 
     fn requests(count: usize) -> Vec<Request> {
         (0..count).map(|at| Request { path: format!("/{at}"), headers: Vec::new() }).collect()
@@ -168,6 +214,15 @@ mod tests {
         let bodies =
             outcomes.responses().take(100).map(|response| String::from_utf8_lossy(&response.body).into_owned());
         assert!(bodies.eq((0..100).map(|at| at.to_string())));
+    }
+
+    #[test]
+    fn streams_of_one_connection_have_their_own_outcomes() {
+        let echo = Echo::spawn().unwrap();
+        let outcomes = send_over_one(echo.address(), requests(50), Duration::from_secs(10)).unwrap();
+        let seen = |response: &Response| Seen::read(response.header("x-echo").unwrap(), &response.body).unwrap();
+        let paths = outcomes.responses().map(|response| seen(response).path.0);
+        assert!(paths.eq((0..50).map(|at| format!("/{at}").into_bytes())));
     }
 
     #[test]
