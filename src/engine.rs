@@ -1,7 +1,7 @@
 //! One request's decision, without any input or output of its own: heads and times come in, edits and answers go out.
 //!
 //! ```
-//! use gatepost::{config, engine::{Engine, RequestId, Verdict}, request::Head, time::UnixTime};
+//! use gatepost::{config, engine::{Engine, RequestId, Verdict}, host::NoHost, request::Head, time::UnixTime};
 //!
 //! let configuration = br#"{
 //!     "authorizer": {"type": "jwt", "issuer": "https://idp.example.com", "audiences": ["api"],
@@ -15,7 +15,7 @@
 //!     let headers = [(":method", "GET"), (":path", path), (":authority", "api.example.com")];
 //!     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
 //!     let head = Head { headers: headers.to_vec(), end_of_stream: true };
-//!     engine.decide(RequestId(1), &head, UnixTime::from_secs(1_800_000_000)).verdict
+//!     engine.decide(RequestId(1), &head, UnixTime::from_secs(1_800_000_000), &mut NoHost).verdict
 //! };
 //! assert!(matches!(decide("/health"), Verdict::Forward(_)));
 //! assert!(matches!(decide("/orders/7"), Verdict::Deny(answer) if answer.status == 401));
@@ -36,6 +36,7 @@ use crate::{
     config::gateway::{Gateway, Mode},
     deny::Circumstances,
     forward,
+    host::Host,
     mapping::{Mapped, expression::Facts},
     provider::{CallIds, keys::KeySource, schedule::Random},
     request::{Request, folded_name},
@@ -57,7 +58,7 @@ pub use crate::{
 ///
 /// What it has to know of providers it asks for in the [`Effects`](crate::provider::Effects) of [`tick`](Self::tick) and
 /// [`answer`](Self::answer); a request that needs an answer gets [`Verdict::Wait`], and its decision from
-/// [`next_decided`](Self::next_decided).
+/// [`resume`](Self::resume) when [`next_ready`](Self::next_ready) names it.
 #[derive(Debug)]
 pub struct Engine {
     gateway: Gateway,
@@ -167,18 +168,20 @@ impl Engine {
     }
 
     /// Decides about a request, or keeps it until it can be decided.
-    pub fn decide(&mut self, id: RequestId, head: &Head, now: UnixTime) -> Decision {
-        let attempt = self.attempt(head, now, &[], Patience::Waits, &mut |_| {});
+    pub fn decide(&mut self, id: RequestId, head: &Head, now: UnixTime, host: &mut dyn Host) -> Decision {
+        let occasion = Occasion { head, now, settled: &[], patience: Patience::Waits };
+        let attempt = self.attempt(&occasion, host, &mut |_| {});
         match attempt.wait {
             None => attempt.decision,
-            Some(wait) => self.hold(id, Pending::new(head.clone(), now), &wait, attempt.decision, now),
+            Some(wait) => self.hold(id, Pending::new(head.clone(), now), &wait, attempt.decision, now, host),
         }
     }
 
     /// Decides about a request and tells each step. The request is not kept.
-    pub fn explain(&mut self, head: &Head, now: UnixTime) -> (Decision, Vec<Step>) {
+    pub fn explain(&mut self, head: &Head, now: UnixTime, host: &mut dyn Host) -> (Decision, Vec<Step>) {
         let mut steps = Vec::new();
-        let attempt = self.attempt(head, now, &[], Patience::Waits, &mut |step| steps.push(step()));
+        let occasion = Occasion { head, now, settled: &[], patience: Patience::Waits };
+        let attempt = self.attempt(&occasion, host, &mut |step| steps.push(step()));
         (attempt.decision, steps)
     }
 
@@ -206,21 +209,20 @@ impl Engine {
         wait: &Wait,
         decision: Decision,
         now: UnixTime,
+        host: &mut dyn Host,
     ) -> Decision {
         match self.waiting.insert(id, pending, wait) {
             Ok(()) => decision,
-            Err(pending) => self.attempt(&pending.head, now, &pending.settled, Patience::NoRoom, &mut |_| {}).decision,
+            Err(pending) => {
+                let patience = Patience::NoRoom;
+                let occasion = Occasion { head: &pending.head, now, settled: &pending.settled, patience };
+                self.attempt(&occasion, host, &mut |_| {}).decision
+            }
         }
     }
 
-    fn attempt(
-        &mut self,
-        head: &Head,
-        now: UnixTime,
-        settled: &[Settled],
-        patience: Patience,
-        observe: Observer<'_>,
-    ) -> Attempt {
+    fn attempt(&mut self, occasion: &Occasion<'_>, host: &mut dyn Host, observe: Observer<'_>) -> Attempt {
+        let Occasion { head, now, settled, patience } = *occasion;
         let gateway = &self.gateway;
         let refused = |(reason, allow)| {
             let circumstances = Circumstances { allow, ..circumstances(head) };
@@ -240,7 +242,7 @@ impl Engine {
         let (tokens, sources) = (self.tokens.as_mut_slice(), self.sources.as_mut_slice());
         let mut verifier = Verifier {
             authenticators: &gateway.authenticators,
-            means: Means { now, tokens, sources, settled, patience, needs: Vec::new() },
+            means: Means { now, host, tokens, sources, settled, patience, needs: Vec::new() },
             csrf_origins: gateway.csrf_origins.as_deref(),
             observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
             verdicts: Vec::new(),
@@ -289,6 +291,14 @@ impl Engine {
         };
         patience.unwrap_or_default()
     }
+}
+
+/// One try at a decision.
+struct Occasion<'a> {
+    head: &'a Head,
+    now: UnixTime,
+    settled: &'a [Settled],
+    patience: Patience,
 }
 
 /// A decision, or what it waits for.

@@ -16,6 +16,7 @@
 //! | What is stripped, mapped, forwarded? | [`strip`], [`mapping`], [`forward`] |
 //! | How is a request refused? | [`deny`] |
 //! | What is an identity provider asked, and when? | [`provider`] |
+//! | What does the host offer besides requests? | [`host`] |
 //! | What is remembered? | [`cache`] |
 //!
 //! Dependencies point one way: `plugin` to [`engine`], that to [`auth`], [`route`] and [`mapping`], those to [`jose`],
@@ -41,6 +42,7 @@ pub mod crypto;
 pub mod deny;
 pub mod engine;
 pub mod forward;
+pub mod host;
 pub mod jose;
 pub mod json;
 pub mod mapping;

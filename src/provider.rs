@@ -1,7 +1,7 @@
 //! Identity providers: the calls that they are asked with, and what is known of their keys.
 //!
 //! Sans-IO, as the engine is: a [`Call`] leaves in [`Effects`], its answer comes back under its [`CallId`], and what the
-//! workers of a proxy share is read and written through a [`Store`] that is handed in.
+//! workers of a proxy share is read and written through a [`Store`](crate::host::Store) that is handed in.
 //!
 //! | what | where |
 //! |---|---|
@@ -139,42 +139,6 @@ pub enum ProviderFailure {
     NoJwksUri,
     /// `jwks_uri` is on another host than the discovery document, and there is no `jwks_cluster`.
     OtherHost,
-}
-
-/// What the workers of a proxy share: slots with compare-and-swap.
-pub trait Store {
-    /// The value of a slot, and the number that a later [`set`](Self::set) has to name; none where nobody has set it.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`] where the host has no such store, or does not give it.
-    fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable>;
-
-    /// Sets a slot if its number is still `expected`: `u32::MAX` for one that nobody has set, 0 whatever it is. Tells
-    /// whether it did.
-    ///
-    /// # Errors
-    ///
-    /// [`Unavailable`] as in [`get`](Self::get).
-    fn set(&mut self, slot: &str, value: &[u8], expected: u32) -> Result<bool, Unavailable>;
-}
-
-/// The store cannot be used. Each worker then stands for itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unavailable;
-
-/// A store that cannot be used: the worker stands for itself.
-#[derive(Clone, Copy, Debug)]
-pub struct NoStore;
-
-impl Store for NoStore {
-    fn get(&mut self, _: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
-        Err(Unavailable)
-    }
-
-    fn set(&mut self, _: &str, _: &[u8], _: u32) -> Result<bool, Unavailable> {
-        Err(Unavailable)
-    }
 }
 
 /// The numbers of an engine's calls.

@@ -18,6 +18,7 @@ use wasm_test_harness::mint::{self, TokenSpec};
 use gatepost::{
     config,
     engine::{Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
+    host::NoHost,
 };
 
 #[test]
@@ -158,8 +159,12 @@ fn decide(engine: &mut Engine, token: &str) -> String {
         ("authorization", authorization.as_str()),
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-    let decision =
-        engine.decide(RequestId(1), &Head { headers: headers.into(), end_of_stream: true }, UnixTime::from_secs(NOW));
+    let decision = engine.decide(
+        RequestId(1),
+        &Head { headers: headers.into(), end_of_stream: true },
+        UnixTime::from_secs(NOW),
+        &mut NoHost,
+    );
     match decision.verdict {
         Verdict::Forward(edits) => edits
             .into_iter()

@@ -4,6 +4,7 @@
 use gatepost::{
     config,
     engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
+    host::NoHost,
     json::Json,
     query,
     request::folded_name,
@@ -88,7 +89,7 @@ proptest! {
         let head = Head { headers: all, end_of_stream };
         for configuration in [PUBLIC, SHADOW, CLOSED] {
             let mut engine = Engine::new(config::load(configuration.as_bytes(), &|_| None).unwrap(), 7);
-            let Decision { verdict, .. } = engine.decide(RequestId(1), &head, UnixTime::from_secs(1_800_000_000));
+            let Decision { verdict, .. } = engine.decide(RequestId(1), &head, UnixTime::from_secs(1_800_000_000), &mut NoHost);
             match verdict {
                 Verdict::Wait => prop_assert!(false, "there is nothing to wait for"),
                 Verdict::Deny(answer) => prop_assert!(answer.status >= 400),
@@ -113,7 +114,7 @@ proptest! {
         let mut engine = Engine::new(config::load(CLOSED.as_bytes(), &|_| None).unwrap(), 7);
         let headers = [(":method", "GET".to_owned()), (":path", "/".to_owned()), ("authorization", format!("Bearer {token}"))];
         let headers = headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec();
-        let decision = engine.decide(RequestId(1), &Head { headers, end_of_stream: true }, UnixTime::from_secs(1_800_000_000));
+        let decision = engine.decide(RequestId(1), &Head { headers, end_of_stream: true }, UnixTime::from_secs(1_800_000_000), &mut NoHost);
         prop_assert!(matches!(decision.verdict, Verdict::Deny(answer) if answer.status == 401));
     }
 

@@ -7,7 +7,8 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use gatepost::{
     config,
     engine::{Decision, Engine, Head, RequestId, UnixTime, Verdict},
-    provider::{Call, CallAnswer, CallFailure, Store, Unavailable},
+    host::{Host, Store, Unavailable},
+    provider::{Call, CallAnswer, CallFailure},
 };
 use hmac::{Hmac, Mac as _};
 use proptest::prelude::*;
@@ -90,7 +91,8 @@ impl Proxy {
             }
             Happening::Request(worker, token) => {
                 self.requests += 1;
-                let decision = self.workers[worker].decide(RequestId(self.requests), &head(token), now);
+                let decision =
+                    self.workers[worker].decide(RequestId(self.requests), &head(token), now, &mut self.shared);
                 if decision.verdict == Verdict::Wait {
                     self.waiting.insert(self.requests, (worker, self.now));
                 } else {
@@ -154,9 +156,12 @@ impl Proxy {
 
     fn decide(&mut self, worker: usize) -> Result<(), TestCaseError> {
         let now = self.now();
-        while let Some((id, decision)) = self.workers[worker].next_decided(now) {
-            prop_assert!(self.waiting.remove(&id.0).is_some(), "{id:?} is decided and does not wait");
-            check(&decision)?;
+        while let Some(id) = self.workers[worker].next_ready() {
+            let decision = self.workers[worker].resume(id, now, &mut self.shared).unwrap();
+            if decision.verdict != Verdict::Wait {
+                prop_assert!(self.waiting.remove(&id.0).is_some(), "{id:?} is decided and does not wait");
+                check(&decision)?;
+            }
         }
         Ok(())
     }
@@ -183,7 +188,8 @@ impl Proxy {
         for worker in 0..WORKERS {
             self.happen(Happening::Tick(worker))?;
             let now = self.now();
-            let decision = self.workers[worker].decide(RequestId(u32::MAX), &head(Token::Signed), now);
+            let decision =
+                self.workers[worker].decide(RequestId(u32::MAX), &head(Token::Signed), now, &mut self.shared);
             prop_assert!(matches!(decision.verdict, Verdict::Forward(_)), "worker {worker} does not know the keys");
         }
         Ok(())
@@ -219,6 +225,12 @@ impl Shared {
     fn check(&mut self) -> Result<(), Unavailable> {
         self.failed |= self.fails;
         if self.fails { Err(Unavailable) } else { Ok(()) }
+    }
+}
+
+impl Host for Shared {
+    fn property(&mut self, _: &[&str]) -> Option<Vec<u8>> {
+        None
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use gatepost::{
     config,
     engine::{Engine, Head, RequestId, UnixTime, Verdict},
-    provider::{CallAnswer, NoStore},
+    host::NoHost,
+    provider::CallAnswer,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -14,18 +15,19 @@ fuzz_target!(|body: &[u8]| {
     for path in ["/keys", "/discovery", "/opaque"] {
         let mut engine = Engine::new(config::load(CONFIGURATION.as_bytes(), &|_| None).unwrap(), 7);
         let mut now = UnixTime::from_secs(1_800_000_000);
-        let mut verdict = engine.decide(RequestId(1), &head(path), now).verdict;
+        let mut verdict = engine.decide(RequestId(1), &head(path), now, &mut NoHost).verdict;
         assert_eq!(verdict, Verdict::Wait);
-        let mut calls = engine.tick(now, &mut NoStore).calls;
+        let mut calls = engine.tick(now, &mut NoHost).calls;
         while let Some(call) = calls.pop() {
             let headers = vec![(":status".to_owned(), b"200".to_vec()), ("cache-control".to_owned(), body.to_vec())];
             let answer = CallAnswer { headers, body: body.to_vec() };
-            calls.extend(engine.answer(call.id, Ok(answer), now, &mut NoStore).calls);
+            calls.extend(engine.answer(call.id, Ok(answer), now, &mut NoHost).calls);
         }
         while verdict == Verdict::Wait {
             now = now.saturating_add(Duration::from_secs(10));
-            engine.tick(now, &mut NoStore);
-            verdict = engine.next_decided(now).map_or(Verdict::Wait, |(_, decision)| decision.verdict);
+            engine.tick(now, &mut NoHost);
+            let ready = engine.next_ready().and_then(|id| engine.resume(id, now, &mut NoHost));
+            verdict = ready.map_or(Verdict::Wait, |decision| decision.verdict);
         }
         assert_eq!(engine.waiting(), 0);
         if matches!(verdict, Verdict::Forward(_)) {

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 use gatepost::{
     config,
     engine::{Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
+    host::NoHost,
     request::folded_name,
 };
 use libfuzzer_sys::fuzz_target;
@@ -27,9 +28,9 @@ fuzz_target!(|text: &[u8]| {
     let head = Head { headers: line.into_iter().chain(headers).collect(), end_of_stream: true };
     let now = UnixTime::from_secs(1_800_000_000);
 
-    let closed = CLOSED.with_borrow_mut(|engine| engine.decide(RequestId(1), &head, now));
+    let closed = CLOSED.with_borrow_mut(|engine| engine.decide(RequestId(1), &head, now, &mut NoHost));
     assert!(matches!(closed.verdict, Verdict::Deny(_)));
-    let open = OPEN.with_borrow_mut(|engine| engine.decide(RequestId(1), &head, now));
+    let open = OPEN.with_borrow_mut(|engine| engine.decide(RequestId(1), &head, now, &mut NoHost));
     if let Verdict::Forward(edits) = open.verdict {
         let gone = |name: &str| edits.iter().any(|edit| matches!(edit, HeaderEdit::Remove(gone) if gone == name));
         for (name, _) in &head.headers {

@@ -8,6 +8,7 @@ use super::{AuthenticatorId, Need, Refusal, Unverified, VerifiedToken};
 use crate::{
     cache::TokenCache,
     deny::Reason,
+    host::Host,
     jose::TokenError,
     provider::{
         keys::{Availability, KeySource},
@@ -38,6 +39,8 @@ pub struct Refused {
 pub struct Means<'a> {
     /// The time.
     pub now: UnixTime,
+    /// What the host tells.
+    pub host: &'a mut dyn Host,
     /// By [`AuthenticatorId`].
     pub tokens: &'a mut [Tokens],
     /// By [`KeySourceId`](crate::provider::keys::KeySourceId).

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Decision, Engine, RequestId, UnixTime, Verdict};
+use super::{Decision, Engine, Occasion, RequestId, UnixTime};
 use crate::{
     auth::{
         AuthenticatorId, Method, Need, Refusal,
@@ -12,8 +12,9 @@ use crate::{
     },
     config::Gateway,
     deny::Reason,
+    host::{Host, Store},
     provider::{
-        CallAnswer, CallFailure, CallId, Effects, Event, Store,
+        CallAnswer, CallFailure, CallId, Effects, Event,
         keys::{KeySourceId, Progress, Work},
         lookup::TokenDigest,
     },
@@ -88,23 +89,21 @@ impl Engine {
         effects // of a fetch that was given up
     }
 
-    /// The next decision about a request that has waited. None where there is none at the moment; some may be left for the
-    /// next [`tick`](Self::tick).
-    pub fn next_decided(&mut self, now: UnixTime) -> Option<(RequestId, Decision)> {
-        // Those that have to wait again count as well: other requests want their turn.
-        for _ in 0..MOST_ATTEMPTS {
-            let (id, pending) = self.waiting.next_ready()?;
-            let patience = if pending.is_overdue { Patience::IsOver } else { Patience::Waits };
-            let attempt = self.attempt(&pending.head, now, &pending.settled, patience, &mut |_| {});
-            let Some(wait) = attempt.wait else {
-                return Some((id, attempt.decision));
-            };
-            let decision = self.hold(id, pending, &wait, attempt.decision, now);
-            if decision.verdict != Verdict::Wait {
-                return Some((id, decision));
-            }
-        }
-        None
+    /// The next request that has waited for long enough to be decided, by [`resume`](Self::resume).
+    pub fn next_ready(&mut self) -> Option<RequestId> {
+        self.waiting.next_ready()
+    }
+
+    /// Decides about a request that has waited; it may have to wait for something else. None if nothing is known of it.
+    pub fn resume(&mut self, id: RequestId, now: UnixTime, host: &mut dyn Host) -> Option<Decision> {
+        let pending = self.waiting.remove(id)?;
+        let patience = if pending.is_overdue { Patience::IsOver } else { Patience::Waits };
+        let occasion = Occasion { head: &pending.head, now, settled: &pending.settled, patience };
+        let attempt = self.attempt(&occasion, host, &mut |_| {});
+        Some(match attempt.wait {
+            None => attempt.decision,
+            Some(wait) => self.hold(id, pending, &wait, attempt.decision, now, host),
+        })
     }
 
     /// Forgets a request whose stream is gone.
@@ -193,7 +192,5 @@ fn introspection(gateway: &Gateway, id: AuthenticatorId) -> Option<&Introspectio
     }
 }
 
-/// How many requests are decided again before others have their turn.
-const MOST_ATTEMPTS: usize = 32;
 /// When a look-up that failed is worth another try.
 const RETRY_AFTER: Duration = Duration::from_secs(1);

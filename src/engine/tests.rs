@@ -5,7 +5,7 @@ use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
 use super::*;
-use crate::{config, test::test};
+use crate::{config, host::NoHost, test::test};
 
 const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
@@ -41,7 +41,7 @@ fn bearer(token: &str) -> String {
 
 /// The headers that the service receives, or the status and reason of the denial.
 fn decide(engine: &mut Engine, head: &Head) -> Result<Vec<(String, String)>, (u16, Reason)> {
-    let decision = engine.decide(RequestId(1), head, NOW);
+    let decision = engine.decide(RequestId(1), head, NOW, &mut NoHost);
     let edits = match decision.verdict {
         Verdict::Forward(edits) => edits,
         Verdict::Deny(answer) => return Err((answer.status, decision.record.reason.unwrap())),
@@ -117,7 +117,10 @@ test!(a_cached_token_expires_to_the_second, {
     let mut engine = engine(SEED);
     let token = bearer(&token(r#""sub": "u""#));
     let head = head("GET", "/proxy/x", &[("authorization", &token)]);
-    let status = |engine: &mut Engine, now| match engine.decide(RequestId(1), &head, UnixTime::from_secs(now)).verdict {
+    let status = |engine: &mut Engine, now| match engine
+        .decide(RequestId(1), &head, UnixTime::from_secs(now), &mut NoHost)
+        .verdict
+    {
         Verdict::Forward(_) => 200,
         Verdict::Deny(answer) => answer.status,
         Verdict::Wait => panic!("it waits"),
@@ -147,7 +150,7 @@ test!(a_lookalike_of_a_protected_path_is_not_found, {
 test!(shadow_denies_nothing_and_maps_nothing, {
     let mut engine = engine(&format!(r#""mode": "shadow", {SEED}"#));
     let head = head("GET", "/proxy/x?actor=admin", &[("authorization", "Bearer bad"), ("x-user-id", "admin")]);
-    let decision = engine.decide(RequestId(1), &head, NOW);
+    let decision = engine.decide(RequestId(1), &head, NOW, &mut NoHost);
     assert!(decision.record.shadow && decision.record.reason.is_some());
     let headers = decide(&mut engine, &head).unwrap();
     assert_eq!(value(&headers, ":path"), Some("/x"));
@@ -188,7 +191,7 @@ test!(a_true_preflight_passes_without_credential_and_identity, {
 test!(steps_tell_what_happened, {
     let mut engine = engine(SEED);
     let token = bearer(&token(r#""sub": "u", "roles": ["r"]"#));
-    let (_, steps) = engine.explain(&head("GET", "/proxy/%78", &[("authorization", &token)]), NOW);
+    let (_, steps) = engine.explain(&head("GET", "/proxy/%78", &[("authorization", &token)]), NOW, &mut NoHost);
     let authenticator = || "default".to_owned();
     assert_eq!(
         steps,

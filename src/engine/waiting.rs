@@ -125,12 +125,12 @@ impl Waiting {
         Some(pending)
     }
 
-    /// Takes the next request whose turn has come.
-    pub fn next_ready(&mut self) -> Option<(RequestId, Box<Pending>)> {
+    /// The next request whose turn has come.
+    pub fn next_ready(&mut self) -> Option<RequestId> {
         loop {
             let id = self.ready.pop_front()?;
             if self.requests.get(&id).is_some_and(|pending| pending.is_ready) {
-                return self.remove(id).map(|pending| (id, pending));
+                return Some(id);
             }
         }
     }
@@ -204,7 +204,12 @@ mod tests {
     }
 
     fn ready(waiting: &mut Waiting) -> Vec<u32> {
-        std::iter::from_fn(|| waiting.next_ready()).map(|(id, _)| id.0).collect()
+        let mut all = Vec::new();
+        while let Some(id) = waiting.next_ready() {
+            assert!(waiting.remove(id).is_some());
+            all.push(id.0);
+        }
+        all
     }
 
     test!(whoever_waits_has_a_turn_once, {
@@ -226,7 +231,7 @@ mod tests {
         waiting.expire(second(8));
         assert!(waiting.next_ready().is_none());
         waiting.expire(second(9));
-        assert!(waiting.next_ready().is_some_and(|(_, pending)| pending.is_overdue));
+        assert!(waiting.next_ready().is_some_and(|id| waiting.remove(id).unwrap().is_overdue));
     });
 
     test!(waiting_again_does_not_begin_anew, {

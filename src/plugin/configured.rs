@@ -10,12 +10,12 @@ use std::{
 use proxy_wasm::types::LogLevel;
 
 use super::{
-    host::{self, Failure, Map, SharedData},
+    host::{self, Failure, Map, TheHost},
     metrics::Metrics,
     stream::Stream,
 };
 use crate::{
-    engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime},
+    engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
     provider::{CallAnswer, CallFailure, CallId, Effects, Event, MOST_ANSWER_BYTES},
     route::table::RouteId,
 };
@@ -57,8 +57,8 @@ impl Configured {
 
     /// Decides about a request.
     pub fn decide(&self, id: RequestId, head: &Head) -> Result<Decision, Failure> {
-        let decision = self.engine.try_borrow_mut().map_err(|_| Failure)?.decide(id, head, host::now()?);
-        Ok(decision)
+        let mut engine = self.engine.try_borrow_mut().map_err(|_| Failure)?;
+        Ok(engine.decide(id, head, host::now()?, &mut TheHost))
     }
 
     /// Keeps a request until its decision comes.
@@ -117,7 +117,7 @@ impl Configured {
         let (Ok(now), Ok(mut engine)) = (host::now(), self.engine.try_borrow_mut()) else {
             return; // the next tick will do it
         };
-        let effects = engine.tick(now, &mut SharedData);
+        let effects = engine.tick(now, &mut TheHost);
         drop(engine);
         self.go_on(effects, now);
         self.wake(now);
@@ -131,7 +131,7 @@ impl Configured {
         let (Some(call), Ok(now), Ok(mut engine)) = (call, host::now(), self.engine.try_borrow_mut()) else {
             return; // given up by a later tick
         };
-        let effects = engine.answer(call, answer, now, &mut SharedData);
+        let effects = engine.answer(call, answer, now, &mut TheHost);
         drop(engine);
         self.go_on(effects, now);
     }
@@ -139,7 +139,7 @@ impl Configured {
     /// Leaves what has begun to other workers: this one ends.
     pub fn retire(&self) {
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
-            engine.retire(&mut SharedData);
+            engine.retire(&mut TheHost);
         }
     }
 
@@ -155,7 +155,7 @@ impl Configured {
                     }
                     _ => {
                         if let Ok(mut engine) = self.engine.try_borrow_mut() {
-                            all.push_back(engine.answer(call.id, Err(CallFailure::NotSent), now, &mut SharedData));
+                            all.push_back(engine.answer(call.id, Err(CallFailure::NotSent), now, &mut TheHost));
                         }
                     }
                 }
@@ -166,16 +166,21 @@ impl Configured {
     /// Lets a bounded number of requests go on: the host may carry each out inside the next, down to the end of its stack.
     fn wake(&self, now: UnixTime) {
         for _ in 0..MOST_WOKEN {
-            let next = self.engine.try_borrow_mut().ok().and_then(|mut engine| engine.next_decided(now));
-            let Some((id, decision)) = next else {
+            let next = self.engine.try_borrow_mut().ok().and_then(|mut engine| engine.next_ready());
+            let Some(id) = next else {
                 break;
             };
-            let stream = self.waiting.try_borrow_mut().ok().and_then(|mut waiting| waiting.remove(&id));
-            let Some(stream) = stream else {
+            if host::set_effective_context(id.0).is_err() {
+                self.forget(id);
+                continue;
+            }
+            let resumed = self.engine.try_borrow_mut().ok().and_then(|mut engine| engine.resume(id, now, &mut TheHost));
+            let Some(decision) = resumed.filter(|decision| decision.verdict != Verdict::Wait) else {
                 continue;
             };
-            self.metrics.add_waiting(-1);
-            if host::set_effective_context(id.0).is_ok() {
+            let stream = self.waiting.try_borrow_mut().ok().and_then(|mut waiting| waiting.remove(&id));
+            if let Some(stream) = stream {
+                self.metrics.add_waiting(-1);
                 stream.wake(self, decision);
             }
         }

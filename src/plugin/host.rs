@@ -14,7 +14,8 @@ use proxy_wasm::{hostcalls, types::LogLevel};
 
 use crate::{
     engine::{Answer, HeaderEdit, UnixTime},
-    provider::{Call, Store, Unavailable},
+    host::{Host, Store, Unavailable},
+    provider::Call,
 };
 
 /// A header map of the ABI.
@@ -132,10 +133,18 @@ pub fn resume_request() -> Result<(), Failure> {
     check(unsafe { proxy_continue_stream(HTTP_REQUEST) })
 }
 
-/// The host's shared data.
-pub struct SharedData;
+/// What the host offers a decision.
+pub struct TheHost;
 
-impl Store for SharedData {
+impl Host for TheHost {
+    fn property(&mut self, path: &[&str]) -> Option<Vec<u8>> {
+        let path = path.join("\0");
+        // SAFETY: `received` gives valid addresses; the host reads as many bytes as the path has.
+        received(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
+    }
+}
+
+impl Store for TheHost {
     fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
         const NOT_FOUND: u32 = 1;
         let mut cas = 0;
@@ -286,6 +295,7 @@ unsafe extern "C" {
         value_size: *mut usize,
         cas: *mut u32,
     ) -> u32;
+    fn proxy_get_property(path: *const u8, path_size: usize, value: *mut *mut u8, value_size: *mut usize) -> u32;
     fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,

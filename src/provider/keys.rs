@@ -10,14 +10,14 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::{
-    CallAnswer, CallFailure, CallId, CallIds, Effects, Event, GRACE, ProviderFailure, Store,
+    CallAnswer, CallFailure, CallId, CallIds, Effects, Event, GRACE, ProviderFailure,
     document::{KeyDocument, read_discovery, read_key_set},
     endpoint::Endpoint,
     schedule::{Random, Timings},
     slots::Slots,
     status::{Status, is_overdue, millis},
 };
-use crate::{jose::jwk::KeySet, time::UnixTime};
+use crate::{host::Store, jose::jwk::KeySet, time::UnixTime};
 
 /// A key set's place among a gateway's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

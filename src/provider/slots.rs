@@ -4,7 +4,8 @@ use std::cell::Cell;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{Store, Unavailable, keys::KeySourceConfig, status::Status};
+use super::{keys::KeySourceConfig, status::Status};
+use crate::host::{Store, Unavailable};
 
 /// The two slots of a key set.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::provider::{Call, CallAnswer, CallFailure, Event, NoStore};
+use crate::provider::{Call, CallAnswer, CallFailure, Event};
 
 const KEYS: &str = r#""users": {"type": "jwt", "issuer": "i", "audiences": ["a"],
     "jwks": {"remote": {"url": "https://idp/jwks", "cluster": "idp", "timeout": "2s"}}}"#;
@@ -25,7 +25,7 @@ fn ask(token: &str) -> Head {
 
 /// Sends a request; none if it waits.
 fn send(engine: &mut Engine, id: u32, token: &str, millis: u64) -> Option<(u16, Option<String>)> {
-    outcome(engine.decide(RequestId(id), &ask(token), at(millis)))
+    outcome(engine.decide(RequestId(id), &ask(token), at(millis), &mut NoHost))
 }
 
 /// The status, 200 where it is forwarded, and who the service is told that the caller is; none if it waits.
@@ -49,23 +49,24 @@ fn outcome(decision: Decision) -> Option<(u16, Option<String>)> {
 /// All requests that can be decided.
 fn decided(engine: &mut Engine, millis: u64) -> Vec<(u32, u16)> {
     let mut all = Vec::new();
-    while let Some((id, decision)) = engine.next_decided(at(millis)) {
-        all.push((id.0, outcome(decision).unwrap().0));
+    while let Some(id) = engine.next_ready() {
+        let decision = engine.resume(id, at(millis), &mut NoHost).unwrap();
+        all.extend(outcome(decision).map(|(status, _)| (id.0, status)));
     }
     all
 }
 
 fn tick(engine: &mut Engine, millis: u64) -> Vec<Call> {
-    engine.tick(at(millis), &mut NoStore).calls
+    engine.tick(at(millis), &mut NoHost).calls
 }
 
 fn give(engine: &mut Engine, call: &Call, body: &str, millis: u64) -> Vec<Event> {
     let answer = CallAnswer { headers: vec![(":status".to_owned(), b"200".to_vec())], body: body.as_bytes().to_vec() };
-    engine.answer(call.id, Ok(answer), at(millis), &mut NoStore).events
+    engine.answer(call.id, Ok(answer), at(millis), &mut NoHost).events
 }
 
 fn fail(engine: &mut Engine, call: &Call, millis: u64) -> Vec<Event> {
-    engine.answer(call.id, Err(CallFailure::NoAnswer), at(millis), &mut NoStore).events
+    engine.answer(call.id, Err(CallFailure::NoAnswer), at(millis), &mut NoHost).events
 }
 
 fn key_set(kid: &str) -> String {
@@ -235,7 +236,7 @@ test!(no_more_wait_than_there_is_room_for, {
     let mut engine = engine(OPAQUE, "true", "");
     let mut refused = 0;
     for id in 0..5000 {
-        match engine.decide(RequestId(id), &ask("opaque"), at(0)) {
+        match engine.decide(RequestId(id), &ask("opaque"), at(0), &mut NoHost) {
             Decision { verdict: Verdict::Deny(answer), record, .. } => {
                 assert_eq!((answer.status, record.reason), (503, Some(Reason::TooManyWaiting)));
                 refused += 1;

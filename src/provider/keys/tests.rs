@@ -1,10 +1,7 @@
 use std::{cell::RefCell, collections::HashMap, rc::Rc};
 
 use super::*;
-use crate::{
-    provider::{Call, Unavailable},
-    test::test,
-};
+use crate::{host::Unavailable, provider::Call, test::test};
 
 /// The slots by name: value and CAS number.
 type SharedSlots = HashMap<String, (Vec<u8>, u32)>;

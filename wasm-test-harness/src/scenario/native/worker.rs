@@ -4,7 +4,8 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 
 use gatepost::{
     engine::{Decision, Engine, Head, RequestId, UnixTime, Verdict},
-    provider::{Call, CallAnswer, CallFailure, CallId, Effects, MOST_ANSWER_BYTES, Store, Unavailable},
+    host::{Host, Store, Unavailable},
+    provider::{Call, CallAnswer, CallFailure, CallId, Effects, MOST_ANSWER_BYTES},
 };
 
 use super::super::{
@@ -40,7 +41,7 @@ impl<'a> Worker<'a> {
     }
 
     pub(super) fn decide(&mut self, id: RequestId, head: &Head) {
-        let decision = self.engine.decide(id, head, self.time());
+        let decision = self.engine.decide(id, head, self.time(), &mut Shared(&self.shared));
         self.decisions.insert(id, decision);
     }
 
@@ -82,8 +83,9 @@ impl<'a> Worker<'a> {
             }
         }
         let now = self.time();
-        while let Some((id, decision)) = self.engine.next_decided(now) {
-            self.decisions.insert(id, decision);
+        while let Some(id) = self.engine.next_ready() {
+            let decision = self.engine.resume(id, now, &mut Shared(&self.shared));
+            self.decisions.extend(decision.map(|decision| (id, decision)));
         }
     }
 }
@@ -134,6 +136,12 @@ impl Store for Shared<'_> {
 
     fn set(&mut self, slot: &str, value: &[u8], expected: u32) -> Result<bool, Unavailable> {
         Ok(self.0.set(slot.as_bytes().to_vec(), value.to_vec(), expected).is_ok())
+    }
+}
+
+impl Host for Shared<'_> {
+    fn property(&mut self, _: &[&str]) -> Option<Vec<u8>> {
+        None
     }
 }
 

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use gatepost::{
     engine::{Engine, UnixTime},
-    provider::{Call, CallAnswer, Effects, NoStore},
+    host::NoHost,
+    provider::{Call, CallAnswer, Effects},
 };
 
 use crate::failure::Failure;
@@ -25,7 +26,7 @@ impl Answers {
     /// Gives the engine the answers that it asks for. Tells the URLs for which there is none.
     pub fn give(&self, engine: &mut Engine, now: UnixTime) -> Vec<String> {
         let mut missing = Vec::new();
-        let mut effects = engine.tick(now, &mut NoStore);
+        let mut effects = engine.tick(now, &mut NoHost);
         while let Some(call) = effects.calls.pop() {
             let url = url(&call);
             let Some((_, body)) = self.0.iter().find(|(known, _)| *known == url) else {
@@ -33,7 +34,7 @@ impl Answers {
                 continue;
             };
             let answer = CallAnswer { headers: vec![(":status".to_owned(), b"200".to_vec())], body: body.clone() };
-            let Effects { calls, events } = engine.answer(call.id, Ok(answer), now, &mut NoStore);
+            let Effects { calls, events } = engine.answer(call.id, Ok(answer), now, &mut NoHost);
             for event in events.iter().filter(|event| event.is_warning()) {
                 eprintln!("{event}");
             }

@@ -1,6 +1,9 @@
 //! What was found out on the way to a decision.
 
-use gatepost::engine::{Decision, Engine, Head, Step, UnixTime, Verdict};
+use gatepost::{
+    engine::{Decision, Engine, Head, Step, UnixTime, Verdict},
+    host::NoHost,
+};
 
 use super::providers::Answers;
 
@@ -24,13 +27,13 @@ pub fn explain(mut engine: Engine, head: &Head, now: UnixTime, answers: &Answers
     let mut unanswered = Vec::new();
     // Keys may be needed, then the key that the token names, then another provider.
     for _ in 0..MOST_ROUNDS {
-        let (decision, steps) = engine.explain(head, now);
+        let (decision, steps) = engine.explain(head, now, &mut NoHost);
         if decision.verdict != Verdict::Wait || !unanswered.is_empty() {
             return Explained { decision, findings: steps.into_iter().map(finding).collect(), unanswered };
         }
         unanswered = answers.give(&mut engine, now);
     }
-    let (decision, steps) = engine.explain(head, now);
+    let (decision, steps) = engine.explain(head, now, &mut NoHost);
     Explained { decision, findings: steps.into_iter().map(finding).collect(), unanswered }
 }
 
