@@ -228,7 +228,7 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &str) -> Option<Presented<'a>> {
     }
     let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(blanks..).unwrap_or_default();
-    let one_token = !token.is_empty() && token.iter().all(u8::is_ascii_graphic);
+    let one_token = !token.is_empty() && token.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
     Some(if one_token { whole(token) } else { None })
 }
 

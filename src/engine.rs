@@ -169,7 +169,7 @@ impl Engine {
 
     /// Decides about a request, or keeps it until it can be decided.
     pub fn decide(&mut self, id: RequestId, head: &Head, now: UnixTime, host: &mut dyn Host) -> Decision {
-        let occasion = Occasion { head, now, settled: &[], patience: Patience::Waits };
+        let occasion = Occasion { head, came: now, now, settled: &[], patience: Patience::Waits };
         let attempt = self.attempt(&occasion, host, &mut |_| {});
         match attempt.wait {
             None => attempt.decision,
@@ -180,7 +180,7 @@ impl Engine {
     /// Decides about a request and tells each step. The request is not kept.
     pub fn explain(&mut self, head: &Head, now: UnixTime, host: &mut dyn Host) -> (Decision, Vec<Step>) {
         let mut steps = Vec::new();
-        let occasion = Occasion { head, now, settled: &[], patience: Patience::Waits };
+        let occasion = Occasion { head, came: now, now, settled: &[], patience: Patience::Waits };
         let attempt = self.attempt(&occasion, host, &mut |step| steps.push(step()));
         (attempt.decision, steps)
     }
@@ -215,14 +215,15 @@ impl Engine {
             Ok(()) => decision,
             Err(pending) => {
                 let patience = Patience::NoRoom;
-                let occasion = Occasion { head: &pending.head, now, settled: &pending.settled, patience };
+                let (head, came) = (&pending.head, pending.came);
+                let occasion = Occasion { head, came, now, settled: &pending.settled, patience };
                 self.attempt(&occasion, host, &mut |_| {}).decision
             }
         }
     }
 
     fn attempt(&mut self, occasion: &Occasion<'_>, host: &mut dyn Host, observe: Observer<'_>) -> Attempt {
-        let Occasion { head, now, settled, patience } = *occasion;
+        let Occasion { head, came, now, settled, patience } = *occasion;
         let gateway = &self.gateway;
         let refused = |(reason, allow)| {
             let circumstances = Circumstances { allow, ..circumstances(head) };
@@ -242,7 +243,7 @@ impl Engine {
         let (tokens, sources) = (self.tokens.as_mut_slice(), self.sources.as_mut_slice());
         let mut verifier = Verifier {
             authenticators: &gateway.authenticators,
-            means: Means { now, host, tokens, sources, settled, patience, needs: Vec::new() },
+            means: Means { now, came, host, tokens, sources, settled, patience, needs: Vec::new() },
             csrf_origins: gateway.csrf_origins.as_deref(),
             observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
             verdicts: Vec::new(),
@@ -296,6 +297,8 @@ impl Engine {
 /// One try at a decision.
 struct Occasion<'a> {
     head: &'a Head,
+    /// When the request came.
+    came: UnixTime,
     now: UnixTime,
     settled: &'a [Settled],
     patience: Patience,

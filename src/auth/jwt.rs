@@ -94,7 +94,8 @@ impl JwtMethod {
         if verified == Err(TokenError::UnknownKey)
             && let Keys::Remote(id) = self.keys
             && !self.is_foreign(jws)
-            && let Some(availability) = means.sources.get_mut(id.0).and_then(|source| source.on_unknown_key(means.now))
+            && let Some(availability) =
+                means.sources.get_mut(id.0).and_then(|source| source.on_unknown_key(means.came, means.now))
         {
             return Err((Need::Keys(id), availability));
         }

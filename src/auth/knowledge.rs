@@ -39,6 +39,8 @@ pub struct Refused {
 pub struct Means<'a> {
     /// The time.
     pub now: UnixTime,
+    /// When the request came, if it has waited since.
+    pub came: UnixTime,
     /// What the host tells.
     pub host: &'a mut dyn Host,
     /// By [`AuthenticatorId`].

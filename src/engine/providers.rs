@@ -98,7 +98,8 @@ impl Engine {
     pub fn resume(&mut self, id: RequestId, now: UnixTime, host: &mut dyn Host) -> Option<Decision> {
         let pending = self.waiting.remove(id)?;
         let patience = if pending.is_overdue { Patience::IsOver } else { Patience::Waits };
-        let occasion = Occasion { head: &pending.head, now, settled: &pending.settled, patience };
+        let (head, came) = (&pending.head, pending.came);
+        let occasion = Occasion { head, came, now, settled: &pending.settled, patience };
         let attempt = self.attempt(&occasion, host, &mut |_| {});
         Some(match attempt.wait {
             None => attempt.decision,

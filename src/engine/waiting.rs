@@ -46,7 +46,8 @@ pub struct Pending {
     pub settled: Vec<Settled>,
     /// Whether its time is over.
     pub is_overdue: bool,
-    came: UnixTime,
+    /// When it came.
+    pub came: UnixTime,
     /// What it has waited for, and how long each may take.
     needs: Vec<(Need, Duration)>,
     deadline: UnixTime,

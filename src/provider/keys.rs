@@ -155,9 +155,12 @@ impl KeySource {
         self.keys.as_ref()
     }
 
-    /// What to do about a token that names a key which is not in the set; none to refuse it. A fetch is asked for unless
-    /// one has been a short while ago.
-    pub fn on_unknown_key(&mut self, now: UnixTime) -> Option<Availability> {
+    /// What to do about a token that names a key which is not in the set, in a request that came at a time; none to refuse
+    /// it. A fetch is asked for unless one has been a short while ago.
+    pub fn on_unknown_key(&mut self, came: UnixTime, now: UnixTime) -> Option<Availability> {
+        if millis(came) < self.status.asked && !self.status.has_failed() {
+            return None; // it has been asked for since
+        }
         let timings = &self.config.timings;
         let settled = !self.status.has_failed() && !self.status.is_leased(now, timings);
         if settled && self.status.cools_down(now, timings) && !self.status.was_cut_off(now, timings) {
@@ -286,7 +289,8 @@ impl KeySource {
                 let keys = self.keys.as_ref().map(KeySet::len).unwrap_or_default();
                 work.effects.events.push(Event::KeysFetched { place, keys, refused });
                 let released = self.status.released(work.now, wait);
-                Status { digest: self.digest, fetched: millis(work.now), failures: 0, ..released }
+                let (fetched, asked) = (millis(work.now), millis(fetch.began));
+                Status { digest: self.digest, fetched, asked, failures: 0, ..released }
             }
             Err(failure) => {
                 work.effects.events.push(Event::FetchFailed { place, failure });

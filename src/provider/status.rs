@@ -17,6 +17,8 @@ pub struct Status {
     pub digest: [u8; 32],
     /// When a fetch last succeeded.
     pub fetched: u64,
+    /// When that fetch began.
+    pub asked: u64,
     /// When to fetch next.
     pub next: u64,
     /// How many fetches have failed since one succeeded.
@@ -83,7 +85,7 @@ impl Status {
 
     /// As it stands in the slot.
     pub fn encode(&self) -> Vec<u8> {
-        let fields = [self.fetched, self.next, self.failures, self.unknown, self.holder, self.lease];
+        let fields = [self.fetched, self.asked, self.next, self.failures, self.unknown, self.holder, self.lease];
         self.digest.into_iter().chain(fields.into_iter().flat_map(u64::to_le_bytes)).collect()
     }
 
@@ -95,6 +97,7 @@ impl Status {
         let status = Self {
             digest: *digest,
             fetched: fields.next()?,
+            asked: fields.next()?,
             next: fields.next()?,
             failures: fields.next()?,
             unknown: fields.next()?,
@@ -142,11 +145,19 @@ mod tests {
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
     test!(a_status_survives_its_slot, {
-        let status =
-            Status { digest: [1; 32], fetched: 2, next: 3, failures: 4, unknown: 5, holder: 6, lease: u64::MAX };
+        let status = Status {
+            digest: [1; 32],
+            fetched: 2,
+            asked: 1,
+            next: 3,
+            failures: 4,
+            unknown: 5,
+            holder: 6,
+            lease: u64::MAX,
+        };
         assert_eq!(Status::decode(&status.encode()), Some(status));
         let bytes = status.encode();
-        for other in [&bytes[..79], &[], &[bytes.as_slice(), &[0]].concat(), &[0; 88]] {
+        for other in [&bytes[..87], &[], &[bytes.as_slice(), &[0]].concat(), &[0; 96]] {
             assert_eq!(Status::decode(other), None);
         }
     });

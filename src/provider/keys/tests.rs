@@ -162,15 +162,26 @@ test!(a_fetch_that_is_cut_off_is_made_again, {
         let (mut gone, mut other) = (Worker::new(&shared, 1), Worker::new(&shared, 2));
         other.fetch(0, keys(1));
         gone.poll(1);
-        assert_eq!(gone.source.on_unknown_key(at(1)), Some(Availability::Wait));
+        assert_eq!(gone.source.on_unknown_key(at(1), at(1)), Some(Availability::Wait));
         assert_eq!(gone.poll(1).1.len(), 1);
         if told {
             gone.source.release(&mut gone.store);
         }
-        assert_eq!(other.source.on_unknown_key(at(later)), Some(Availability::Wait));
+        assert_eq!(other.source.on_unknown_key(at(later), at(later)), Some(Availability::Wait));
         assert!(other.fetch(later, keys(2)).keys_changed);
         assert_eq!(other.keys(later), Ok(2));
     }
+});
+
+test!(a_request_has_an_unknown_key_asked_for_once, {
+    let mut worker = Worker::new(&Shared::default(), 1);
+    worker.fetch(0, keys(1));
+    assert_eq!(worker.source.on_unknown_key(at(1), at(1)), Some(Availability::Wait));
+    let calls = worker.poll(2).1;
+    worker.answer(&calls[0], keys(1), 50);
+    // The cooldown has been over for long: whoever comes now asks anew, and who came before does not.
+    assert_eq!(worker.source.on_unknown_key(at(1), at(50)), None);
+    assert_eq!(worker.source.on_unknown_key(at(50), at(50)), Some(Availability::Wait));
 });
 
 test!(keys_that_arrive_let_waiters_go_while_somebody_fetches, {
@@ -240,17 +251,17 @@ test!(an_unknown_key_is_fetched_once_in_a_while, {
     let (mut one, mut other) = (Worker::new(&shared, 1), Worker::new(&shared, 2));
     one.fetch(0, keys(1));
     other.poll(0);
-    assert_eq!(one.source.on_unknown_key(at(1)), Some(Availability::Wait));
-    assert_eq!(other.source.on_unknown_key(at(1)), Some(Availability::Wait));
+    assert_eq!(one.source.on_unknown_key(at(1), at(1)), Some(Availability::Wait));
+    assert_eq!(other.source.on_unknown_key(at(1), at(1)), Some(Availability::Wait));
     assert!(one.fetch(1, keys(2)).keys_changed);
     let (progress, calls) = other.poll(1);
     assert!(progress.keys_changed && progress.settled && calls.is_empty());
     for worker in [&mut one, &mut other] {
         // Another worker may know more; none does.
-        assert_eq!(worker.source.on_unknown_key(at(30)), Some(Availability::Wait));
+        assert_eq!(worker.source.on_unknown_key(at(30), at(30)), Some(Availability::Wait));
         assert!(worker.poll(30).1.is_empty());
-        assert_eq!(worker.source.on_unknown_key(at(30)), None);
-        assert_eq!(worker.source.on_unknown_key(at(31)), Some(Availability::Wait));
+        assert_eq!(worker.source.on_unknown_key(at(30), at(30)), None);
+        assert_eq!(worker.source.on_unknown_key(at(31), at(31)), Some(Availability::Wait));
     }
     assert!(!one.fetch(31, keys(2)).keys_changed, "the same keys are not read again");
 });
@@ -270,7 +281,7 @@ test!(failures_back_off_and_old_keys_serve_until_they_are_too_old, {
     }
     assert!((300..450).contains(&fetches), "{fetches} in 50 minutes");
     // An unknown key does not cause one more; it may be good, though.
-    assert!(matches!(worker.source.on_unknown_key(at(now - 1)), Some(Availability::Unavailable(_))));
+    assert!(matches!(worker.source.on_unknown_key(at(now - 1), at(now - 1)), Some(Availability::Unavailable(_))));
     match worker.keys(now) {
         Err(Availability::Unavailable(retry)) => assert!(retry <= Duration::from_secs(10)),
         other => panic!("{other:?}"),
@@ -280,7 +291,7 @@ test!(failures_back_off_and_old_keys_serve_until_they_are_too_old, {
     assert_eq!(worker.keys(now), Err(Availability::Wait));
     worker.fetch(now, keys(1));
     assert_eq!(worker.keys(now), Ok(1));
-    assert_eq!(worker.source.on_unknown_key(at(now)), Some(Availability::Wait));
+    assert_eq!(worker.source.on_unknown_key(at(now), at(now)), Some(Availability::Wait));
 });
 
 test!(answers_of_no_use_change_nothing, {
