@@ -1,6 +1,6 @@
 //! Compiling what has to do with identity providers: where they are, and how keys are kept fresh.
 
-use std::time::Duration;
+use std::{ops::RangeInclusive, time::Duration};
 
 use super::{
     decode::{Errors, Member, member_path},
@@ -98,19 +98,19 @@ pub fn compile_timeout(
     errors: &mut Errors,
 ) -> Option<Duration> {
     let form = "longer than zero, and 1m at most: requests wait for it";
-    compile_period(schema, default, LONGEST_TIMEOUT, form, path, errors)
+    compile_period(schema, default, SHORTEST..=LONGEST_TIMEOUT, form, path, errors)
 }
 
 fn compile_period(
     schema: &Member<Duration>,
     default: Duration,
-    longest: Duration,
+    range: RangeInclusive<Duration>,
     form: &'static str,
     path: String,
     errors: &mut Errors,
 ) -> Option<Duration> {
     let period = schema.or_default(default)?;
-    if period.is_zero() || period > longest {
+    if !range.contains(&period) {
         errors.push(path, ConfigErrorKind::Invalid(form));
         return None;
     }
@@ -130,17 +130,22 @@ fn compile_cluster<'a>(schema: &'a Member<String>, path: &str, errors: &mut Erro
 fn compile_timings(schema: [&Member<Duration>; 4], path: &str, errors: &mut Errors) -> Option<Timings> {
     let [timeout, refresh, max_stale, cooldown] = schema;
     let timeout = compile_timeout(timeout, Duration::from_secs(5), member_path(path, "timeout"), errors);
-    let mut period = |schema: &Member<Duration>, default: u64, name: &str| {
-        let (default, form) = (Duration::from_secs(default), "longer than zero, and 8760h at most");
-        compile_period(schema, default, LONGEST_PERIOD, form, member_path(path, name), errors)
+    let mut age = |schema: &Member<Duration>, default: u64, name: &str| {
+        let (default, form) = (Duration::from_secs(default), "100ms at least, and 8760h at most");
+        compile_period(schema, default, SHORTEST_AGE..=LONGEST_PERIOD, form, member_path(path, name), errors)
     };
-    let refresh = period(refresh, 600, "refresh");
-    let max_stale = period(max_stale, 3600, "max_stale");
-    let cooldown = period(cooldown, 30, "cooldown");
+    let refresh = age(refresh, 600, "refresh");
+    let max_stale = age(max_stale, 3600, "max_stale");
+    let form = "longer than zero, and 8760h at most";
+    let (default, place) = (Duration::from_secs(30), member_path(path, "cooldown"));
+    let cooldown = compile_period(cooldown, default, SHORTEST..=LONGEST_PERIOD, form, place, errors);
     Some(Timings { timeout: timeout?, refresh: refresh?, max_stale: max_stale?, cooldown: cooldown? })
 }
 
 const URL_FORM: &str = "an http or https URL without user and fragment";
 const ISSUER_FORM: &str = "an http or https URL without user, query and fragment";
+const SHORTEST: Duration = Duration::from_nanos(1);
+/// Keys that are never older would have to be fetched all the time.
+const SHORTEST_AGE: Duration = Duration::from_millis(100);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 3600);

@@ -104,10 +104,11 @@ pub fn claimed_issuers(token: &str) -> Claimed {
     let mut issuers = None;
     for part in token.split('.') {
         let decoded = LENIENT_URL_SAFE.decode(part).or_else(|_| LENIENT_STANDARD.decode(part)).unwrap_or_default();
+        let decoded = decoded.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&decoded);
         if decoded.trim_ascii_start().first() != Some(&b'{') {
             continue;
         }
-        let Ok(Json::Object(members)) = Json::parse(&decoded, MAX_DEPTH) else {
+        let Ok(Json::Object(members)) = Json::parse(decoded, MAX_DEPTH) else {
             return Claimed::Unreadable;
         };
         let named = members.into_iter().filter(|(name, _)| name == "iss");
@@ -117,6 +118,7 @@ pub fn claimed_issuers(token: &str) -> Claimed {
     issuers.map_or(Claimed::Nothing, Claimed::Issuers)
 }
 
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 const LENIENT: GeneralPurposeConfig = GeneralPurposeConfig::new()
     .with_decode_padding_mode(DecodePaddingMode::Indifferent)
     .with_decode_allow_trailing_bits(true);
@@ -220,6 +222,7 @@ mod tests {
             format!("x.{header}.{payload}.x"),
             format!("{header}.{payload}=.x"),
             format!("{header}.{}.x", encode(" {\"iss\":\"i\"}")),
+            format!("{header}.{}.x", encode("\u{feff}{\"iss\":\"i\"}")),
         ] {
             assert_eq!(claimed_issuers(&token), from(&["i"]), "{token}");
         }

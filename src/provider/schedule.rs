@@ -52,7 +52,7 @@ impl Timings {
     pub fn until_refresh(&self, answer: &CallAnswer, random: &mut Random) -> Duration {
         let usable = self.max_stale.mul_f64(0.75);
         let fresh = freshness(answer).map_or(self.refresh, |fresh| fresh.max(LEAST_REFRESH));
-        random.shortened(self.refresh.min(fresh).min(usable), REFRESH_JITTER).max(LEAST_WAIT)
+        random.shortened(self.refresh.min(fresh).min(usable), REFRESH_JITTER)
     }
 
     /// How long to wait after so many failed fetches.
@@ -83,8 +83,6 @@ fn freshness(answer: &CallAnswer) -> Option<Duration> {
 /// However short a provider says that its keys are fresh, they are not fetched more often. The configured `cooldown` is no
 /// bound here: it is about what clients can cause.
 const LEAST_REFRESH: Duration = Duration::from_secs(1);
-/// Nor more often than this, whatever is configured.
-const LEAST_WAIT: Duration = Duration::from_millis(100);
 /// How much of the time to a refresh is left to chance, in percent.
 const REFRESH_JITTER: u32 = 20;
 /// Short: when a proxy starts, its first fetch may come before it has resolved the provider's name.
@@ -127,11 +125,6 @@ mod tests {
         let short = Timings { max_stale: Duration::from_secs(60), ..TIMINGS };
         let (least, most) = spread(|random| short.until_refresh(&answer(&[]), random));
         assert!(least >= 36_000 && most <= 45_000, "{least} {most}");
-    });
-
-    test!(however_short_the_times_are_there_is_one_between_fetches, {
-        let hasty = Timings { refresh: Duration::from_millis(1), ..TIMINGS };
-        assert_eq!(spread(|random| hasty.until_refresh(&answer(&[]), random)), (100, 100));
     });
 
     test!(an_answer_may_shorten_the_refresh_and_never_lengthens_it, {

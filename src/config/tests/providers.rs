@@ -28,7 +28,7 @@ test!(key_sets_of_providers_are_checked, {
             format!(r#""remote": {{{REMOTE}, "timeout": "1s", "refresh": "1m", "max_stale": "1h", "cooldown": "5s"}}"#),
             "",
         ),
-        (format!(r#""remote": {{{REMOTE}, "max_stale": "1s"}}"#), ""),
+        (format!(r#""remote": {{{REMOTE}, "max_stale": "100ms"}}"#), ""),
         (format!(r#""discovery": {{{DISCOVERY}, "jwks_cluster": "keys", "timeout": "500ms"}}"#), ""),
         (String::new(), "jwks: give exactly one of `inline`, `remote` and `discovery`"),
         (format!(r#""inline": {{"keys": []}}, "remote": {{{REMOTE}}}"#), "jwks: give exactly one"),
@@ -44,7 +44,7 @@ test!(key_sets_of_providers_are_checked, {
             "jwks.remote.url: must be an http or https URL",
         ),
         (format!(r#""remote": {{{REMOTE}, "cooldown": "0s"}}"#), "jwks.remote.cooldown: must be longer than zero"),
-        (format!(r#""remote": {{{REMOTE}, "refresh": "9999999h"}}"#), "jwks.remote.refresh: must be longer than zero"),
+        (format!(r#""remote": {{{REMOTE}, "refresh": "9999999h"}}"#), "jwks.remote.refresh: must be 100ms at least"),
         (format!(r#""remote": {{{REMOTE}, "timeout": 5}}"#), "jwks.remote.timeout: must be a duration"),
         (
             format!(r#""remote": {{{REMOTE}, "timeout": "2m"}}"#),
