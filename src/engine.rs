@@ -25,11 +25,11 @@ mod providers;
 mod target;
 mod waiting;
 
-use std::{collections::HashSet, rc::Rc, time::Duration};
+use std::{collections::HashSet, rc::Rc};
 
 use crate::{
     auth::{
-        AuthenticatorId, Identity, Method, Need, Unverified, VerifiedToken,
+        AuthenticatorId, Identity, Method, Unverified, VerifiedToken,
         knowledge::{Means, Patience, Settled, Tokens},
         policy::{Failure, Outcome, Verifier},
     },
@@ -279,18 +279,6 @@ impl Engine {
             });
         }
         forward(gateway, &request, &target, &verified, record).into()
-    }
-
-    /// How long a provider may take to answer.
-    fn patience(&self, need: Need) -> Duration {
-        let patience = match need {
-            Need::Keys(id) => self.sources.get(id.0).map(KeySource::patience),
-            Need::Lookup(id, _) => match self.gateway.authenticators.get(id.0).map(|found| &found.method) {
-                Some(Method::Introspection(method)) => Some(method.timeout),
-                Some(Method::Jwt(_)) | None => None,
-            },
-        };
-        patience.unwrap_or_default()
     }
 }
 

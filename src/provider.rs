@@ -149,6 +149,8 @@ pub struct CallIds(u64);
 pub const GRACE: Duration = Duration::from_secs(1);
 /// The longest answer that is read, in bytes.
 pub const MOST_ANSWER_BYTES: usize = 1024 * 1024;
+/// How deep it may nest.
+pub(crate) const MAX_ANSWER_DEPTH: usize = 32;
 
 impl CallIds {
     /// The next one.
@@ -208,11 +210,10 @@ impl fmt::Display for Event {
 impl fmt::Display for ProviderFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Call(CallFailure::NotSent) => {
-                {
-                f.write_str("the host did not send the request: it does not know the cluster, or that has no healthy host or is at its limits")
-            }
-            }
+            Self::Call(CallFailure::NotSent) => f.write_str(
+                "the host did not send the request: it does not know the cluster, or that has no healthy host or is at \
+                 its limits",
+            ),
             Self::Call(CallFailure::NoAnswer) => f.write_str("no answer, or one that is too large for the host"),
             Self::Call(CallFailure::TooLarge) => write!(f, "the answer is longer than {MOST_ANSWER_BYTES} bytes"),
             Self::Status(status) => write!(f, "the answer's status is {status}"),

@@ -225,6 +225,19 @@ pub(crate) fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
+/// The scheme, the authority and what follows it of an http or https URL (RFC 9110 §4.2); none if there is a user, or the
+/// authority could be read in more than one way.
+pub(crate) fn split_http_url(url: &str) -> Option<(&'static str, &str, &str)> {
+    let (scheme, rest) = match url.split_once("://")? {
+        ("https", rest) => ("https", rest),
+        ("http", rest) => ("http", rest),
+        _ => return None,
+    };
+    let (authority, path) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len()))?;
+    split_authority(authority)?;
+    Some((scheme, authority, path))
+}
+
 /// The host and the port of an authority; none if servers could read it in more than one way: with a user, an encoding,
 /// a second port or a second dot at the end (RFC 9110 §4.2.3).
 pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {

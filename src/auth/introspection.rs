@@ -19,7 +19,7 @@ use crate::{
         jws::{self, Claimed},
     },
     json::Json,
-    provider::{Call, CallAnswer, CallFailure, CallId, GRACE, ProviderFailure, endpoint::Endpoint},
+    provider::{Call, CallAnswer, CallFailure, CallId, GRACE, MAX_ANSWER_DEPTH, ProviderFailure, endpoint::Endpoint},
     time::UnixTime,
 };
 
@@ -72,7 +72,7 @@ impl IntrospectionMethod {
         means: &mut Means<'_>,
     ) -> Result<Rc<VerifiedToken>, Unverified> {
         let now = means.now;
-        if token.len() > MAX_LENGTH {
+        if token.len() > jws::MAX_LENGTH {
             return Err(TokenError::Malformed.into());
         }
         let digest: [u8; 32] = Sha256::digest(token).into();
@@ -123,7 +123,7 @@ impl IntrospectionMethod {
         now: UnixTime,
     ) -> Result<Result<Rc<VerifiedToken>, Refusal>, ProviderFailure> {
         let body = answer.map_err(ProviderFailure::from)?.body()?;
-        let claims = Json::parse_strict_object(body, MAX_DEPTH).ok_or(ProviderFailure::NotAnObject)?;
+        let claims = Json::parse_strict_object(body, MAX_ANSWER_DEPTH).ok_or(ProviderFailure::NotAnObject)?;
         Ok(match self.read(id, authenticator, claims, now) {
             Ok(verified) => {
                 let verified = Rc::new(verified);
@@ -177,11 +177,6 @@ impl fmt::Debug for ClientCredentials {
         f.write_str("ClientCredentials")
     }
 }
-
-/// The longest token that is looked up, in bytes.
-const MAX_LENGTH: usize = 16 * 1024;
-/// How deep an answer may nest.
-const MAX_DEPTH: usize = 32;
 
 #[cfg(test)]
 mod tests {

@@ -1,6 +1,6 @@
 //! JWTs (RFC 7519): a signature by a known key first, then what the claims have to say.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Duration};
 
 use super::{Authenticator, AuthenticatorId, Grants, Need, Unverified, VerifiedToken, knowledge::Means, refuse_bound};
 use crate::{
@@ -66,8 +66,6 @@ impl JwtMethod {
         let (jws, algorithm) = self.parse(token)?;
         let key = match self.verify_signature(&jws, algorithm, means) {
             Ok(key) => key?,
-            // A token of another authenticator's must not suffer from this one's provider.
-            Err(_) if self.is_foreign(&jws) => return Err(TokenError::ForeignIssuer.into()),
             Err((need, availability)) => return Err(means.without_keys(need, availability)),
         };
         let verified = Rc::new(self.read_claims(id, authenticator, &jws, key, now)?);
@@ -89,7 +87,12 @@ impl JwtMethod {
         algorithm: Algorithm,
         means: &mut Means<'_>,
     ) -> Result<Result<KeyFingerprint, TokenError>, (Need, Availability)> {
-        let keys = self.keys(means.sources, means.now)?;
+        let keys = match self.keys(means.sources, means.now) {
+            Ok(keys) => keys,
+            // A token of another authenticator's must not suffer from this one's provider.
+            Err(_) if self.is_foreign(jws) => return Ok(Err(TokenError::ForeignIssuer)),
+            Err(wanting) => return Err(wanting),
+        };
         let verified = keys.verify(jws.header.key_id.as_deref(), algorithm, jws.signing_input, &jws.signature);
         if verified == Err(TokenError::UnknownKey)
             && let Keys::Remote(id) = self.keys
@@ -132,7 +135,7 @@ impl JwtMethod {
             Keys::Remote(id) => match sources.get(id.0).map(|source| source.keys(now)) {
                 Some(keys) => keys.map_err(|availability| (Need::Keys(*id), availability)),
                 // Not reached: ids are made from the list of sources.
-                None => Err((Need::Keys(*id), Availability::Unavailable(WITHOUT_EXPIRY))),
+                None => Err((Need::Keys(*id), Availability::Unavailable(Duration::ZERO))),
             },
         }
     }

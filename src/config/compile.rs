@@ -21,7 +21,7 @@ use crate::{
     deny::{Format, Responses},
     jose::claims::Accepted,
     query,
-    request::{folded_name, is_token, split_authority},
+    request::{folded_name, is_token, split_http_url},
     route::path::{NormalPath, PathPolicy},
     strip::NameSet,
 };
@@ -261,9 +261,7 @@ fn compile_server(server: &ServerSchema, path: &str, errors: &mut Errors) -> Opt
 
 /// The authority and the path of a URL, its trailing slash off.
 fn split_url(url: &str) -> Option<(String, String)> {
-    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"))?;
-    let (authority, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len()))?;
-    split_authority(authority)?;
+    let (_, authority, path) = split_http_url(url)?;
     if !path.is_empty() {
         let normal = NormalPath::new(path.as_bytes(), PathPolicy::Strict).ok()?;
         if normal.has_encoded_slash() || path.contains('?') {

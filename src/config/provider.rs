@@ -129,15 +129,15 @@ fn compile_cluster<'a>(schema: &'a Member<String>, path: &str, errors: &mut Erro
 /// Compiles `timeout`, `refresh`, `max_stale` and `cooldown`.
 fn compile_timings(schema: [&Member<Duration>; 4], path: &str, errors: &mut Errors) -> Option<Timings> {
     let [timeout, refresh, max_stale, cooldown] = schema;
-    let timeout = compile_timeout(timeout, Duration::from_secs(5), member_path(path, "timeout"), errors);
-    let mut age = |schema: &Member<Duration>, default: u64, name: &str| {
-        let (default, form) = (Duration::from_secs(default), "100ms at least, and 8760h at most");
+    let timeout = compile_timeout(timeout, Timings::DEFAULT.timeout, member_path(path, "timeout"), errors);
+    let mut age = |schema: &Member<Duration>, default: Duration, name: &str| {
+        let form = "100ms at least, and 8760h at most";
         compile_period(schema, default, SHORTEST_AGE..=LONGEST_PERIOD, form, member_path(path, name), errors)
     };
-    let refresh = age(refresh, 600, "refresh");
-    let max_stale = age(max_stale, 3600, "max_stale");
+    let refresh = age(refresh, Timings::DEFAULT.refresh, "refresh");
+    let max_stale = age(max_stale, Timings::DEFAULT.max_stale, "max_stale");
     let form = "longer than zero, and 8760h at most";
-    let (default, place) = (Duration::from_secs(30), member_path(path, "cooldown"));
+    let (default, place) = (Timings::DEFAULT.cooldown, member_path(path, "cooldown"));
     let cooldown = compile_period(cooldown, default, SHORTEST..=LONGEST_PERIOD, form, place, errors);
     Some(Timings { timeout: timeout?, refresh: refresh?, max_stale: max_stale?, cooldown: cooldown? })
 }

@@ -15,7 +15,7 @@ use crate::{
     host::{Host, Store},
     provider::{
         CallAnswer, CallFailure, CallId, Effects, Event,
-        keys::{KeySourceId, Progress, Work},
+        keys::{KeySource, KeySourceId, Progress, Work},
         lookup::TokenDigest,
     },
 };
@@ -24,8 +24,8 @@ impl Engine {
     /// Whether there is any provider to ask, and thus any need for [`tick`](Self::tick).
     #[must_use]
     pub fn has_providers(&self) -> bool {
-        let asks = |method: &Method| matches!(method, Method::Introspection(_));
-        !self.sources.is_empty() || self.gateway.authenticators.iter().any(|authenticator| asks(&authenticator.method))
+        let mut authenticators = (0..self.gateway.authenticators.len()).map(AuthenticatorId);
+        !self.sources.is_empty() || authenticators.any(|id| introspection(&self.gateway, id).is_some())
     }
 
     /// Whether something waits for the next [`tick`](Self::tick), which should then come soon.
@@ -115,6 +115,15 @@ impl Engine {
     /// Leaves what it has begun to the other workers.
     pub fn retire(&mut self, store: &mut dyn Store) {
         self.sources.iter_mut().for_each(|source| source.release(store));
+    }
+
+    /// How long a provider may take to answer.
+    pub(super) fn patience(&self, need: Need) -> Duration {
+        let patience = match need {
+            Need::Keys(id) => self.sources.get(id.0).map(KeySource::patience),
+            Need::Lookup(id, _) => introspection(&self.gateway, id).map(|method| method.timeout),
+        };
+        patience.unwrap_or_default()
     }
 
     /// Draws the conclusions of a step with a key set.

@@ -130,7 +130,7 @@ fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
 }
 
 /// The longest token that is looked at, in bytes.
-const MAX_LENGTH: usize = 16 * 1024;
+pub(crate) const MAX_LENGTH: usize = 16 * 1024;
 /// How deep its JSON may nest.
 const MAX_DEPTH: usize = 32;
 

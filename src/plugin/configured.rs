@@ -189,7 +189,7 @@ impl Configured {
 
     fn tell(&self, event: &Event, now: UnixTime) {
         self.metrics.count_event(event);
-        let level = match event {
+        match event {
             Event::LookedUp { .. } => return,
             Event::LookupFailed { .. } => {
                 // One line a second tells as much as one for each request.
@@ -198,11 +198,10 @@ impl Configured {
                     return;
                 }
                 self.last_failure.set(Some(now));
-                LogLevel::Warn
             }
-            Event::KeyRefused { .. } | Event::SymmetricKey { .. } | Event::FetchFailed { .. } => LogLevel::Warn,
-            Event::KeysFetched { .. } => LogLevel::Info,
-        };
+            _ => {}
+        }
+        let level = if event.is_warning() { LogLevel::Warn } else { LogLevel::Info };
         host::log(level, &format!("gatepost: {event}"));
     }
 }

@@ -1,6 +1,6 @@
 //! What providers answer: key sets (RFC 7517 §5) and discovery documents (OpenID Connect Discovery 1.0 §4).
 
-use super::{ProviderFailure, endpoint::Endpoint};
+use super::{MAX_ANSWER_DEPTH, ProviderFailure, endpoint::Endpoint};
 use crate::{
     jose::jwk::{Jwk, JwkErrorKind, KeySet},
     json::Json,
@@ -21,7 +21,7 @@ pub struct KeyDocument {
 ///
 /// [`ProviderFailure::NotAKeySet`], or [`ProviderFailure::NoUsableKey`].
 pub fn read_key_set(body: &[u8]) -> Result<KeyDocument, ProviderFailure> {
-    let json = Json::parse(body, MAX_DEPTH).map_err(|_| ProviderFailure::NotAnObject)?;
+    let json = Json::parse(body, MAX_ANSWER_DEPTH).map_err(|_| ProviderFailure::NotAnObject)?;
     let keys = match (json.get_unique("keys"), &json) {
         (Some(Json::Array(keys)), _) => keys,
         (_, Json::Object(_)) => return Err(ProviderFailure::NotAKeySet),
@@ -61,7 +61,7 @@ pub fn read_discovery(
     document: &Endpoint,
     jwks_cluster: Option<&str>,
 ) -> Result<Endpoint, ProviderFailure> {
-    let json = Json::parse_strict_object(body, MAX_DEPTH).ok_or(ProviderFailure::NotAnObject)?;
+    let json = Json::parse_strict_object(body, MAX_ANSWER_DEPTH).ok_or(ProviderFailure::NotAnObject)?;
     if json.get("issuer").and_then(Json::as_str) != Some(issuer) {
         return Err(ProviderFailure::WrongIssuer);
     }
@@ -74,8 +74,6 @@ pub fn read_discovery(
     Ok(Endpoint { cluster, ..keys })
 }
 
-/// How deep an answer may nest.
-const MAX_DEPTH: usize = 32;
 /// More keys than any provider has. Each takes time to read, for which no request is decided; those beyond are not read.
 const MOST_KEYS: usize = 1000;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Call, CallId};
-use crate::request::split_authority;
+use crate::request::{split_authority, split_http_url};
 
 /// A URL of a provider.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,13 +22,7 @@ impl Endpoint {
     /// Takes a URL apart: http or https, without user and fragment. None for anything else.
     #[must_use]
     pub fn parse(url: &str, cluster: &str) -> Option<Self> {
-        let (scheme, rest) = match url.split_once("://")? {
-            ("https", rest) => ("https", rest),
-            ("http", rest) => ("http", rest),
-            _ => return None,
-        };
-        let (authority, path) = rest.split_at_checked(rest.find(['/', '?']).unwrap_or(rest.len()))?;
-        split_authority(authority)?;
+        let (scheme, authority, path) = split_http_url(url)?;
         if !path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'#') {
             return None;
         }

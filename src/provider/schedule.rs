@@ -46,6 +46,14 @@ impl Random {
 }
 
 impl Timings {
+    /// Those of a configuration that says nothing of them.
+    pub const DEFAULT: Self = Self {
+        timeout: Duration::from_secs(5),
+        refresh: Duration::from_secs(600),
+        max_stale: Duration::from_secs(3600),
+        cooldown: Duration::from_secs(30),
+    };
+
     /// How long to wait after a successful fetch: at most `refresh`, less where the answer says so (RFC 9111 §5.2.2.1), and
     /// well before the keys are too old to be used.
     #[must_use]
@@ -100,12 +108,7 @@ mod tests {
     use super::*;
     use crate::test::test;
 
-    const TIMINGS: Timings = Timings {
-        timeout: Duration::from_secs(5),
-        refresh: Duration::from_secs(600),
-        max_stale: Duration::from_secs(3600),
-        cooldown: Duration::from_secs(30),
-    };
+    const TIMINGS: Timings = Timings::DEFAULT;
 
     fn answer(headers: &[(&str, &str)]) -> CallAnswer {
         let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));

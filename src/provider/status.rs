@@ -136,12 +136,7 @@ mod tests {
     use super::*;
     use crate::test::test;
 
-    const TIMINGS: Timings = Timings {
-        timeout: Duration::from_secs(5),
-        refresh: Duration::from_secs(600),
-        max_stale: Duration::from_secs(3600),
-        cooldown: Duration::from_secs(30),
-    };
+    const TIMINGS: Timings = Timings::DEFAULT;
     const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 
     test!(a_status_survives_its_slot, {

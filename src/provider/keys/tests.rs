@@ -48,12 +48,7 @@ impl Worker {
     }
 
     fn with(store: &Shared, seed: u64, origin: Origin) -> Self {
-        let timings = Timings {
-            timeout: Duration::from_secs(5),
-            refresh: Duration::from_secs(600),
-            max_stale: Duration::from_secs(3600),
-            cooldown: Duration::from_secs(30),
-        };
+        let timings = Timings::DEFAULT;
         let source = KeySource::new("jwks.remote".to_owned(), KeySourceConfig { origin, timings });
         let (random, calls) = (Random::new(seed), CallIds::default());
         Self { source, store: store.clone(), random, calls, effects: Effects::default() }
