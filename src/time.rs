@@ -1,4 +1,6 @@
-//! Points in time and the durations of a configuration.
+//! Points in time, and the times and durations of a configuration.
+
+mod rfc3339;
 
 use std::time::Duration;
 
@@ -17,6 +19,12 @@ impl UnixTime {
     #[must_use]
     pub const fn from_nanos(nanoseconds: u64) -> Self {
         Self(Duration::from_nanos(nanoseconds))
+    }
+
+    /// Reads a date and time of RFC 3339, strictly, from 1970 to 9999: `2027-01-01T00:00:00Z`.
+    #[must_use]
+    pub fn parse_rfc3339(text: &str) -> Option<Self> {
+        rfc3339::parse(text)
     }
 
     /// Seconds since 1970-01-01T00:00:00Z, with their fraction: a NumericDate (RFC 7519 §2).

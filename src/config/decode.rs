@@ -3,7 +3,10 @@
 use std::{num::NonZeroUsize, time::Duration};
 
 use super::error::{ConfigError, ConfigErrorKind};
-use crate::{json::Json, time::parse_duration};
+use crate::{
+    json::Json,
+    time::{UnixTime, parse_duration},
+};
 
 /// The errors met so far.
 #[derive(Debug, Default)]
@@ -240,6 +243,13 @@ impl Decode for Duration {
     fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
         let duration = node.json.as_str().and_then(parse_duration);
         duration.or_else(|| node.wrong_type("a duration such as \"500ms\", \"30s\", \"10m\" or \"1h\"", errors))
+    }
+}
+
+impl Decode for UnixTime {
+    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
+        let time = node.json.as_str().and_then(Self::parse_rfc3339);
+        time.or_else(|| node.wrong_type("a time such as \"2027-01-01T00:00:00Z\" (RFC 3339), since 1970", errors))
     }
 }
 
