@@ -140,18 +140,22 @@ impl Json {
             Some(b'{') => {
                 let depth = depth.checked_sub(1).ok_or(JsonError::TooDeep)?;
                 let members: Members<'_> = serde_json::from_str(raw)?;
-                let members = members.0.into_iter();
-                Self::Object(
-                    members
-                        .map(|(name, value)| Ok((name, Self::read(value.get(), depth)?)))
-                        .collect::<Result<_, JsonError>>()?,
-                )
+                // No larger than needed: a configuration may hold a hundred thousand objects at once.
+                let mut read = Vec::with_capacity(members.0.len());
+                for (mut name, value) in members.0 {
+                    name.shrink_to_fit();
+                    read.push((name, Self::read(value.get(), depth)?));
+                }
+                Self::Object(read)
             }
             Some(b'[') => {
                 let depth = depth.checked_sub(1).ok_or(JsonError::TooDeep)?;
                 let items: Vec<&RawValue> = serde_json::from_str(raw)?;
-                let items = items.into_iter();
-                Self::Array(items.map(|item| Self::read(item.get(), depth)).collect::<Result<_, _>>()?)
+                let mut read = Vec::with_capacity(items.len());
+                for item in items {
+                    read.push(Self::read(item.get(), depth)?);
+                }
+                Self::Array(read)
             }
             Some(b'"') => Self::String(serde_json::from_str(raw)?),
             Some(b't') => Self::Bool(true),
