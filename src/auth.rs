@@ -1,5 +1,6 @@
 //! Authenticators, one file per method, and the policies that combine them.
 
+pub mod api_key;
 pub mod introspection;
 pub mod jwt;
 pub mod knowledge;
@@ -46,6 +47,8 @@ pub enum Method {
     Jwt(Box<jwt::JwtMethod>),
     /// A token that its issuer is asked about (RFC 7662).
     Introspection(Box<introspection::IntrospectionMethod>),
+    /// A key that the configuration knows by its hash.
+    ApiKey(api_key::ApiKeyMethod),
 }
 
 /// A token that was verified, with what has to be checked again on each use.
@@ -70,7 +73,7 @@ pub struct Identity {
     pub method: &'static str,
     /// `iss`
     pub issuer: Option<String>,
-    /// `sub`
+    /// `sub`, or the id of an API key.
     pub subject: Option<String>,
     /// The owner of an API key.
     pub owner: Option<String>,
@@ -78,7 +81,7 @@ pub struct Identity {
     pub roles: Vec<String>,
     /// Scopes.
     pub scopes: Vec<String>,
-    /// All claims.
+    /// All claims; null where the method has none, so that whatever refers to one finds it missing.
     pub claims: Json,
 }
 
@@ -132,6 +135,7 @@ impl Method {
     pub fn schemes(&self) -> &'static [&'static str] {
         match self {
             Self::Jwt(_) | Self::Introspection(_) => &["Bearer"],
+            Self::ApiKey(_) => &["ApiKey"],
         }
     }
 }

@@ -7,6 +7,7 @@
 //! assert_eq!(errors[0].to_string(), "paths[0].auth: required");
 //! ```
 
+mod api_key;
 mod authenticator;
 mod compile;
 mod decode;

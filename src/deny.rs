@@ -24,6 +24,12 @@ pub enum Reason {
     CrossSite,
     /// The token was refused.
     Token(TokenError),
+    /// An API key's carrier is malformed: the scheme without a key, or with something after it.
+    MalformedApiKey,
+    /// No configured key has the hash of the one that was presented.
+    UnknownApiKey,
+    /// The API key's `expires_at` is past.
+    ExpiredApiKey,
     /// None of the route's roles.
     InsufficientRole,
     /// Not all of the route's scopes.
@@ -67,6 +73,8 @@ pub enum Code {
     TokenExpired,
     /// 403
     InvalidAudience,
+    /// 401
+    InvalidApiKey,
     /// 400
     AmbiguousCredential,
     /// 403
@@ -102,6 +110,9 @@ impl Reason {
             Self::MalformedCredential,
             Self::AmbiguousCredential,
             Self::CrossSite,
+            Self::MalformedApiKey,
+            Self::UnknownApiKey,
+            Self::ExpiredApiKey,
             Self::InsufficientRole,
             Self::InsufficientScope,
             Self::MissingClaim,
@@ -132,6 +143,7 @@ impl Reason {
             Self::Token(TokenError::Expired) => Code::TokenExpired,
             Self::Token(TokenError::WrongAudience) => Code::InvalidAudience,
             Self::MalformedCredential | Self::Token(_) => Code::InvalidToken,
+            Self::MalformedApiKey | Self::UnknownApiKey | Self::ExpiredApiKey => Code::InvalidApiKey,
             Self::InsufficientRole => Code::InsufficientRole,
             Self::InsufficientScope => Code::InsufficientScope,
             Self::MissingClaim => Code::MissingClaim,
@@ -154,6 +166,9 @@ impl Reason {
             Self::AmbiguousCredential => "ambiguous_credential",
             Self::CrossSite => "cross_site",
             Self::Token(error) => error.label(),
+            Self::MalformedApiKey => "malformed_api_key",
+            Self::UnknownApiKey => "unknown_api_key",
+            Self::ExpiredApiKey => "expired_api_key",
             Self::InsufficientRole => "insufficient_role",
             Self::InsufficientScope => "insufficient_scope",
             Self::MissingClaim => "missing_claim",
@@ -175,13 +190,16 @@ impl Reason {
     /// How far a credential got before it was refused: of several failures the one that got furthest is reported.
     #[must_use]
     pub fn progress(self) -> usize {
-        let token = |error| TokenError::ALL.iter().position(|other| *other == error).unwrap_or(0);
+        let token = |error| TokenError::ALL.iter().position(|other| *other == error).unwrap_or(0).saturating_add(4);
         match self {
             Self::MissingCredential => 0,
             Self::AmbiguousCredential => 1,
-            Self::MalformedCredential => 2,
+            Self::MalformedCredential | Self::MalformedApiKey => 2,
             Self::CrossSite => 3,
-            Self::Token(error) => token(error).saturating_add(4),
+            Self::Token(error) => token(error),
+            // Any string may be an API key: one that nobody knows has got as far as one that is no token.
+            Self::UnknownApiKey => token(TokenError::Malformed),
+            Self::ExpiredApiKey => token(TokenError::Expired),
             _ => usize::MAX,
         }
     }
@@ -196,6 +214,7 @@ impl Code {
             Self::InvalidToken => "invalid_token",
             Self::TokenExpired => "token_expired",
             Self::InvalidAudience => "invalid_audience",
+            Self::InvalidApiKey => "invalid_api_key",
             Self::AmbiguousCredential => "ambiguous_credential",
             Self::CrossSite => "cross_site",
             Self::InsufficientRole => "insufficient_role",
@@ -216,7 +235,7 @@ impl Code {
     pub fn status(self) -> u16 {
         match self {
             Self::AmbiguousCredential | Self::BadPath | Self::BadRequest => 400,
-            Self::MissingCredential | Self::InvalidToken | Self::TokenExpired => 401,
+            Self::MissingCredential | Self::InvalidToken | Self::TokenExpired | Self::InvalidApiKey => 401,
             Self::InvalidAudience
             | Self::CrossSite
             | Self::InsufficientRole
@@ -237,11 +256,12 @@ impl Code {
             Self::InvalidToken => "The access token is not valid",
             Self::TokenExpired => "The access token expired",
             Self::InvalidAudience => "The access token is meant for another audience",
+            Self::InvalidApiKey => "The API key is not valid",
             Self::AmbiguousCredential => "The request carries differing credentials",
             Self::CrossSite => "A cookie credential is not accepted from another site",
             Self::InsufficientRole => "The caller has none of the roles that this needs",
-            Self::InsufficientScope => "The access token lacks a scope that this needs",
-            Self::MissingClaim => "The access token lacks a claim that this needs",
+            Self::InsufficientScope => "The caller lacks a scope that this needs",
+            Self::MissingClaim => "The caller lacks a claim that this needs",
             Self::BadPath => "The path can be read in more than one way",
             Self::BadRequest => "The request is malformed",
             Self::NoRoute => "There is nothing at this path",
@@ -271,6 +291,7 @@ impl Code {
             | Self::InvalidToken
             | Self::TokenExpired
             | Self::InvalidAudience
+            | Self::InvalidApiKey
             | Self::AmbiguousCredential
             | Self::InsufficientRole
             | Self::InsufficientScope

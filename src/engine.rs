@@ -25,7 +25,7 @@ mod providers;
 mod target;
 mod waiting;
 
-use std::{collections::HashSet, rc::Rc};
+use std::{collections::HashSet, num::NonZeroUsize, rc::Rc};
 
 use crate::{
     auth::{
@@ -152,6 +152,7 @@ impl Engine {
             Tokens::new(match &authenticator.method {
                 Method::Jwt(_) => gateway.cached_tokens,
                 Method::Introspection(method) => method.entries,
+                Method::ApiKey(_) => NonZeroUsize::MIN, // none is kept: they are looked up anew
             })
         });
         let tokens = tokens.collect();

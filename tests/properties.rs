@@ -119,6 +119,60 @@ proptest! {
     }
 
     #[test]
+    fn a_key_is_taken_out_and_every_byte_around_it_stays(
+        query in vec(("[&;]", "[b-zB-Z0-9=+.,:~-]{0,6}|%[0-7][0-9A-F]|KEY"), 1..8),
+        crumbs in vec(" ?[b-z]{1,3}(=[a-zA-Z0-9\"=]{0,4})?|KEY", 0..6),
+        header in any::<bool>(),
+    ) {
+        // A separator belongs to the piece after it; the first has none.
+        let write = |pieces: Vec<&(String, String)>, piece: &str| {
+            let texts = pieces.iter().enumerate().map(|(index, (separator, text))| {
+                format!("{}{}", if index > 0 { separator } else { "" }, text.replace("KEY", piece))
+            });
+            texts.collect::<String>()
+        };
+        let came = write(query.iter().collect(), "a%5fkey=gp_s3cr3t");
+        let left = write(query.iter().filter(|(_, text)| text != "KEY").collect(), "");
+        let mut headers = vec![(":method", "GET".to_owned()), (":path", format!("/?{came}"))];
+        if header {
+            headers.push(("x-api-key", "gp_s3cr3t".to_owned()));
+        }
+        let cookies = crumbs.join(";").replace("KEY", " a_key=\"gp_s3cr3t\"");
+        if !crumbs.is_empty() {
+            headers.push(("cookie", cookies.clone()));
+        }
+        let headers: Vec<_> = headers.into_iter().map(|(name, value)| (name.to_owned(), value.into_bytes())).collect();
+        let head = Head { headers, end_of_stream: true };
+        let mut engine = Engine::new(config::load(KEYS.as_bytes(), &|_| None).unwrap(), 7);
+        let verdict = engine.decide(RequestId(1), &head, UnixTime::from_secs(1_800_000_000), &mut NoHost).verdict;
+        let in_query = query.iter().any(|(_, text)| text == "KEY");
+        let in_cookie = crumbs.iter().any(|crumb| crumb == "KEY");
+        match verdict {
+            Verdict::Forward(edits) => {
+                prop_assert!(header || in_query || in_cookie);
+                let forwarded = apply(&head, &edits);
+                let value = |name: &str| {
+                    let value = forwarded.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+                    value.map(|value| String::from_utf8(value).unwrap())
+                };
+                let expected = if left.is_empty() && !came.is_empty() { "/".to_owned() } else { format!("/?{left}") };
+                prop_assert_eq!(value(":path").unwrap(), expected);
+                prop_assert_eq!(value("x-user-id"), Some("ci".to_owned()));
+                prop_assert_eq!(value("x-api-key"), None);
+                let kept: Vec<&str> = crumbs.iter().filter(|crumb| *crumb != "KEY").map(String::as_str).collect();
+                let kept = kept.join(";");
+                let kept = if in_cookie { kept.strip_prefix(' ').unwrap_or(&kept).to_owned() } else { kept };
+                prop_assert_eq!(value("cookie").unwrap_or_default(), kept);
+            }
+            Verdict::Deny(answer) => {
+                prop_assert!(!header && !in_query && !in_cookie, "{:?}", answer);
+                prop_assert_eq!(answer.status, 401);
+            }
+            Verdict::Wait => prop_assert!(false, "there is nothing to wait for"),
+        }
+    }
+
+    #[test]
     fn no_configuration_panics(text in "[\\[\\]{}:,\"a-z0-9 ]{0,60}", at in 0..CLOSED.len(), with in "[\\[\\]{}:,\"a1]{0,3}") {
         let _ = config::load(text.as_bytes(), &|_| None);
         let mut mutated = CLOSED.to_owned();
@@ -150,6 +204,14 @@ const CLOSED: &str = r#"{
                    "from": [{"header": "authorization", "scheme": "Bearer"}, {"cookie": "b"}, {"query": "t"}]},
     "cors_preflight": "authenticate", "unmatched": "authenticate",
     "paths": [{"method": "GET", "path": "/", "auth": true}]
+}"#;
+
+/// The hash is that of `gp_s3cr3t`.
+const KEYS: &str = r#"{
+    "authorizer": {"type": "api_key",
+                   "keys": [{"id": "ci", "sha256": "9c64b4f738b79d1324f7c310195271c8a5f903c4baf228fe2cb13a344f07ae58"}, {"id": "z", "sha256": "0000000000000000000000000000000000000000000000000000000000000000"}],
+                   "from": [{"header": "x-api-key"}, {"query": "a_key"}, {"cookie": "a_key"}]},
+    "paths": [{"method": "GET", "path": "/", "auth": true, "mapping": {"headers": {"x-user-id": "$identity.subject"}}}]
 }"#;
 
 fn hostile_path() -> impl Strategy<Value = String> {

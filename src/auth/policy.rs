@@ -279,15 +279,31 @@ impl Verifier<'_> {
         let Some(authenticator) = self.authenticators.get(id.0) else {
             return Err(Reason::HostFailure.into()); // not reached: ids are made from the list of authenticators
         };
-        let credential = credential::find(&authenticator.sources, authenticator.on_multiple, request)?;
-        let credential = credential.ok_or(Reason::MissingCredential)?;
+        let found = credential::find(&authenticator.sources, authenticator.on_multiple, request);
+        let found = found.map_err(|reason| match (&authenticator.method, reason) {
+            (Method::ApiKey(_), Reason::MalformedCredential) => Reason::MalformedApiKey,
+            (_, reason) => reason,
+        })?;
+        let credential = found.ok_or(Reason::MissingCredential)?;
         if self.csrf_origins.is_some_and(|origins| is_cross_site(&credential, request, origins)) {
             return Err(Reason::CrossSite.into());
         }
         match &authenticator.method {
             Method::Jwt(method) => method.verify(id, authenticator, &credential.value, &mut self.means),
+            // An API key is not shown to a provider, though both be read at one place.
+            Method::Introspection(_) if self.is_api_key(&credential.value) => Err(TokenError::ForeignIssuer.into()),
             Method::Introspection(method) => method.verify(id, &credential.value, &mut self.means),
+            Method::ApiKey(method) => method.verify(id, authenticator, &credential.value, self.means.now),
         }
+    }
+
+    /// Whether a credential is a key of the configuration's, be it expired.
+    fn is_api_key(&self, credential: &str) -> bool {
+        let mut authenticators = self.authenticators.iter();
+        authenticators.any(|authenticator| match &authenticator.method {
+            Method::ApiKey(method) => method.keys.find(credential).is_some(),
+            Method::Jwt(_) | Method::Introspection(_) => false,
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Compiling authenticators: where their credentials are, and what they expect of claims.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use super::{
     Environment,
@@ -14,7 +14,7 @@ use super::{
     schema::{AuthenticatorSchema, ClaimValuesSchema, OnMultipleSchema, SourceSchema},
 };
 use crate::{
-    auth::{Authenticator, Grants, Method},
+    auth::{Authenticator, Grants, Method, api_key::ApiKeyMethod},
     credential::{OnMultiple, Source},
     jose::claims::{Accepted, AcceptedTypes, ClaimPath, Expectations},
 };
@@ -31,14 +31,24 @@ pub fn compile_authenticator(
     let (from, on_multiple, forward_credential) = match schema {
         AuthenticatorSchema::Jwt(schema) => (&schema.from, &schema.on_multiple, &schema.forward_credential),
         AuthenticatorSchema::Introspection(schema) => (&schema.from, &schema.on_multiple, &schema.forward_credential),
+        AuthenticatorSchema::ApiKey(schema) => (&schema.from, &schema.on_multiple, &schema.forward_credential),
     };
-    let sources = compile_sources(from, path, errors);
+    let default_source = match schema {
+        AuthenticatorSchema::Jwt(_) | AuthenticatorSchema::Introspection(_) => {
+            Source::Header { name: "authorization".to_owned(), scheme: Some("Bearer".to_owned()) }
+        }
+        AuthenticatorSchema::ApiKey(_) => Source::Header { name: "x-api-key".to_owned(), scheme: None },
+    };
+    let sources = compile_sources(from, default_source, path, errors);
     let method = match schema {
         AuthenticatorSchema::Jwt(schema) => {
             compile_jwt(schema, path, environment, key_sources, errors).map(Box::new).map(Method::Jwt)
         }
         AuthenticatorSchema::Introspection(schema) => {
             compile_introspection(schema, path, environment, errors).map(Box::new).map(Method::Introspection)
+        }
+        AuthenticatorSchema::ApiKey(schema) => {
+            schema.keys.get().map(|keys| Method::ApiKey(ApiKeyMethod { keys: Rc::clone(keys) }))
         }
     };
     Some(Authenticator {
@@ -146,12 +156,14 @@ pub fn is_star(texts: &[Option<String>], path: &str, errors: &mut Errors) -> boo
     true
 }
 
-fn compile_sources(schema: &Member<NonEmpty<SourceSchema>>, path: &str, errors: &mut Errors) -> Option<Vec<Source>> {
+fn compile_sources(
+    schema: &Member<NonEmpty<SourceSchema>>,
+    default: Source,
+    path: &str,
+    errors: &mut Errors,
+) -> Option<Vec<Source>> {
     let schema = match schema {
-        Member::Absent => {
-            let name = "authorization".to_owned();
-            return Some(vec![Source::Header { name, scheme: Some("Bearer".to_owned()) }]);
-        }
+        Member::Absent => return Some(vec![default]),
         Member::Bad => return None,
         Member::Good(sources) => &sources.0,
     };

@@ -126,19 +126,25 @@ fn compile_restrictions(schema: &RestrictionsSchema, path: &str, errors: &mut Er
         }
         items.iter().flatten().cloned().collect()
     };
-    // RFC 6749 §3.3: what a scope is made of, so that a claim can hold it and a challenge can name it.
-    let is_scope = |text: &str| {
-        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
-    };
     Requirements {
-        roles: texts("roles", &schema.roles, |text| !text.is_empty(), "a role that is not empty"),
-        scopes: texts("scopes", &schema.scopes, is_scope, "one scope: printable ASCII without space, `\"` and `\\`"),
+        roles: texts("roles", &schema.roles, is_role, ROLE_FORM),
+        scopes: texts("scopes", &schema.scopes, is_scope, SCOPE_FORM),
         audiences: schema
             .audiences
             .get()
             .map(|list| compile_accepted(&list.0, &member_path(path, "audiences"), errors)),
         claims: compile_claim_tests(&schema.claims, &member_path(path, "claims"), errors),
     }
+}
+
+/// Whether a text can be a role.
+pub fn is_role(text: &str) -> bool {
+    !text.is_empty()
+}
+
+/// Whether a text can be a scope (RFC 6749 §3.3): a claim can then hold it, and a challenge name it.
+pub fn is_scope(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
 }
 
 /// Whether a rule or one in it asks for roles or scopes.
@@ -149,3 +155,8 @@ fn demands(schema: &RuleSchema) -> bool {
         Some(CombinationSchema::Use(_)) | None => false,
     }
 }
+
+/// What [`is_role`] asks for.
+pub const ROLE_FORM: &str = "a role that is not empty";
+/// What [`is_scope`] asks for.
+pub const SCOPE_FORM: &str = "one scope: printable ASCII without space, `\"` and `\\`";

@@ -2,10 +2,14 @@
 
 mod read;
 
-use std::{num::NonZeroUsize, time::Duration};
+use std::{num::NonZeroUsize, rc::Rc, time::Duration};
 
 use super::decode::{Items, Member, Named, NonEmpty, OneOrMore, choice, object};
-use crate::json::Json;
+use crate::{
+    auth::api_key::{ApiKeys, KeyDigest},
+    json::Json,
+    time::UnixTime,
+};
 
 object! {
     /// The whole configuration.
@@ -56,6 +60,8 @@ pub enum AuthenticatorSchema {
     Jwt(Box<JwtSchema>),
     /// `"type": "introspection"`
     Introspection(Box<IntrospectionSchema>),
+    /// `"type": "api_key"`
+    ApiKey(Box<ApiKeysSchema>),
 }
 
 object! {
@@ -150,6 +156,37 @@ object! {
         /// Tokens of each kind; 4096 by default.
         optional "entries" entries: NonZeroUsize,
     }
+}
+
+object! {
+    /// An authenticator that knows keys by their hashes.
+    pub struct ApiKeysSchema {
+        required "type" _type: String,
+        required "keys" keys: Rc<ApiKeys>,
+        /// Where the key is looked for; the `x-api-key` header by default.
+        optional "from" from: NonEmpty<SourceSchema>,
+        /// What to do about differing keys.
+        optional "on_multiple" on_multiple: OnMultipleSchema,
+        /// Whether a verified key stays in the forwarded request.
+        optional "forward_credential" forward_credential: bool,
+    }
+}
+
+object! {
+    /// One API key.
+    pub struct ApiKeySchema {
+        /// The subject of who presents it.
+        required "id" id: String,
+        /// The SHA-256 of the key.
+        required "sha256" sha256: Sha256Schema,
+        /// Whose it is.
+        optional "owner" owner: String,
+        optional "scopes" scopes: Items<String>,
+        optional "roles" roles: Items<String>,
+        /// When it ends (RFC 3339); never by default.
+        optional "expires_at" expires_at: UnixTime,
+    }
+    unsupported ["rate_limit"]
 }
 
 object! {
@@ -357,6 +394,9 @@ choice! { pub enum OnMultipleSchema { "reject" => Reject, "first_source" => Firs
 choice! { pub enum EncodedSlashSchema { "reject" => Reject, "keep" => Keep, } }
 choice! { pub enum IntegrationKindSchema { "http_proxy" => HttpProxy, } }
 choice! { pub enum FormOfValueSchema { "csv" => Csv, "json" => Json, "base64url" => Base64Url, } }
+
+/// A SHA-256 in hexadecimal.
+pub struct Sha256Schema(pub KeyDigest);
 
 /// Proof of possession: what this version can do.
 pub struct DpopSchema;

@@ -1,3 +1,4 @@
+mod api_keys;
 mod providers;
 
 use super::*;
@@ -138,7 +139,9 @@ test!(missing_and_wrong_members_of_authenticators_are_named, {
     for (authenticator, expected) in [
         (r#"{}"#, "type: required"),
         (r#"{"type": "saml"}"#, "type: must be one of jwt"),
-        (r#"{"type": "api_key", "keys": []}"#, "type: `"),
+        (r#"{"type": "api_key"}"#, "keys: required"),
+        (r#"{"type": "api_key", "keys": []}"#, "keys: must not be empty"),
+        (r#"{"type": "api_key", "keys": {}}"#, "keys: must be a list"),
         (r#"{"type": "hmac"}"#, "type: `"),
         (r#"{"type": "mtls"}"#, "type: `"),
         (r#"{"type": "jwt", "audiences": ["a"], "secret": "0123456789abcdef0123456789abcdef"}"#, "issuer: required"),

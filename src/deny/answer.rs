@@ -112,7 +112,9 @@ fn challenge(scheme: &str, code: Code, responses: &Responses, scopes: &[String])
     if let Some(realm) = &responses.realm {
         attribute("realm", realm);
     }
-    if let Some(error) = code.oauth_error() {
+    // What was wrong with a token says nothing to callers of other schemes.
+    let is_for_scheme = |error: &&str| *error != "invalid_token" || scheme != "ApiKey";
+    if let Some(error) = code.oauth_error().filter(is_for_scheme) {
         attribute("error", error);
         attribute("error_description", code.description());
     }
@@ -199,8 +201,8 @@ mod tests {
         assert_eq!(
             header(&answer, "www-authenticate"),
             Some(
-                "Bearer error=\"insufficient_scope\", error_description=\"The access token lacks a scope that this \
-                 needs\", scope=\"orders:read orders:write\""
+                "Bearer error=\"insufficient_scope\", error_description=\"The caller lacks a scope that this needs\", \
+                 scope=\"orders:read orders:write\""
             )
         );
     });

@@ -6,6 +6,7 @@ use super::value::{Form, Value};
 use crate::{
     auth::{AuthenticatorId, Identity},
     jose::claims::ClaimPath,
+    json::Json,
     request::{ForwardedView, is_token},
     route::path::NormalPath,
 };
@@ -51,7 +52,7 @@ pub enum IdentityField {
     Subject,
     /// `identity.issuer`
     Issuer,
-    /// `identity.method`: `jwt`
+    /// `identity.method`: `jwt`, `introspection` or `api_key`
     Method,
     /// `identity.authenticator`: its name
     Authenticator,
@@ -212,7 +213,7 @@ impl Source {
         let text = |text: &str| Value::Text(text.as_bytes().to_vec());
         let list = |items: &'a [String]| (!items.is_empty()).then_some(Value::List(items));
         let claims = |identity: &'a Identity, path: &Option<ClaimPath>| match path {
-            None => Some(Value::Json(&identity.claims)),
+            None => (identity.claims != Json::Null).then_some(Value::Json(&identity.claims)),
             Some(path) => path.find(&identity.claims).map(Value::Json),
         };
         match self {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    AuthSchema, AuthenticatorSchema, ClaimValuesSchema, CombinationSchema, CryptoSchema, DpopSchema,
+    ApiKeysSchema, AuthSchema, AuthenticatorSchema, ClaimValuesSchema, CombinationSchema, CryptoSchema, DpopSchema,
     IntrospectionSchema, JwtSchema, MappedSchema, RestrictionsSchema, RuleSchema, SecretSchema, ValueSchema,
 };
 use crate::{
@@ -25,12 +25,13 @@ impl Decode for AuthenticatorSchema {
             "introspection" => {
                 IntrospectionSchema::decode(node, errors).map(|schema| Self::Introspection(Box::new(schema)))
             }
-            "api_key" | "hmac" | "mtls" => {
+            "api_key" => ApiKeysSchema::decode(node, errors).map(|schema| Self::ApiKey(Box::new(schema))),
+            "hmac" | "mtls" => {
                 errors.push(path(), ConfigErrorKind::UnsupportedValue(kind.clone()));
                 None
             }
             _ => {
-                errors.push(path(), ConfigErrorKind::NotOneOf { known: &["jwt", "introspection"] });
+                errors.push(path(), ConfigErrorKind::NotOneOf { known: &["jwt", "introspection", "api_key"] });
                 None
             }
         }

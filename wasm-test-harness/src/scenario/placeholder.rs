@@ -7,6 +7,7 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 use super::text::Text;
 use crate::mint::{self, TokenSpec};
@@ -86,6 +87,7 @@ impl<'a> Placeholders<'a> {
             _ if name.starts_with("now") => self.instant(name),
             "base64" => Ok(STANDARD.encode(argument)),
             "base64url" => Ok(URL_SAFE_NO_PAD.encode(argument)),
+            "sha256" => Ok(format!("{:x}", Sha256::digest(argument))),
             "repeat" => {
                 let (count, text) = argument.split_once(' ').ok_or("write {{repeat 5 ab}}")?;
                 Ok(text.repeat(count.parse().map_err(|_| format!("{count} is no count"))?))
@@ -190,6 +192,9 @@ mod tests {
         let placeholders = Placeholders::new("a_name", &tokens, 100);
         assert_eq!(placeholders.expand("http://{{provider idp}}/jwks").unwrap(), "http://a-name.idp.test/jwks");
         assert_eq!(placeholders.expand("a{{now+5m}}b{{repeat 3 x}}c").unwrap(), "a400bxxxc");
+        let digest = "{{sha256 abc}}"; // FIPS 180-4's own example
+        let expected = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+        assert_eq!(placeholders.expand(digest).unwrap(), expected);
         assert_eq!(placeholders.expand("{single}").unwrap(), "{single}");
         assert!(placeholders.expand("{{nothing}}").is_err());
         assert!(placeholders.expand("{{token nobody}}").unwrap_err().contains("nobody"));
