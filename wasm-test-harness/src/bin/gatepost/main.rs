@@ -4,6 +4,7 @@ mod check;
 mod configuration;
 mod explain;
 mod failure;
+mod hash_key;
 mod run;
 mod token;
 
@@ -25,6 +26,7 @@ enum Command {
     Check(check::Arguments),
     Explain(explain::Arguments),
     Token(token::Arguments),
+    HashKey(hash_key::Arguments),
     Run(run::Arguments),
 }
 
@@ -33,6 +35,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
+        Command::HashKey(arguments) => hash_key::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
     };
     match result {

@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use crate::hash_key::GENERATED_PREFIX;
+
 /// Which headers, cookies and query parameters hold credentials under one configuration.
 pub struct Redaction {
     headers: BTreeSet<String>,
@@ -144,9 +146,9 @@ fn is_token_character(character: char) -> bool {
     character.is_ascii_alphanumeric() || "-_.".contains(character)
 }
 
-/// A compact JWS or JWE: its first part is the base64url of `{"`.
+/// A compact JWS or JWE, whose first part is the base64url of `{"`; or an API key that `gatepost hash-key` made.
 fn is_token(word: &str) -> bool {
-    word.starts_with("eyJ") && word.matches('.').count() >= 2
+    (word.starts_with("eyJ") && word.matches('.').count() >= 2) || word.starts_with(GENERATED_PREFIX)
 }
 
 const HEADERS: [&str; 8] = [
@@ -192,6 +194,7 @@ mod tests {
     #[test]
     fn tokens_and_secrets_are_found_anywhere() {
         assert_eq!(redaction().header("x-note", b"see eyJh.eyJz.c2ln!"), "see <redacted, 14 bytes>!");
+        assert_eq!(redaction().header("x-note", b"my key: gp_0Az"), "my key: <redacted, 6 bytes>");
         assert_eq!(redaction().header("x-note", b"a s3cr3t-s3cr3t"), "a <redacted, 13 bytes>");
         assert_eq!(redaction().target("/eyJh.eyJz.c2ln"), "/<redacted, 14 bytes>");
         assert_eq!(redaction().header("x-note", b"a\x1b[31m"), "a\\u{1b}[31m");
