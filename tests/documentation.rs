@@ -17,7 +17,12 @@ use wasm_test_harness::{
 
 #[test]
 fn the_configurations_of_the_readme_are_good() {
-    check("README.md", "json", 3);
+    check("README.md", "json", 4);
+}
+
+#[test]
+fn the_configurations_for_api_keys_are_good() {
+    check("docs/api-keys.md", "json", 1);
 }
 
 #[test]
