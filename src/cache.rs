@@ -1,4 +1,4 @@
-//! Tokens that were verified, so that their signatures need not be verified again.
+//! Tokens that were verified, so that their signatures need not be verified again; and tokens that were signed.
 
 use std::{collections::hash_map::RandomState, num::NonZeroUsize, rc::Rc, time::Duration};
 
@@ -9,22 +9,28 @@ use crate::{auth::VerifiedToken, time::UnixTime};
 /// The verified tokens of one authenticator, found by the whole token, byte for byte, or by its SHA-256. Bounded in number
 /// and in bytes; the least recently used go first.
 #[derive(Debug)]
-pub struct TokenCache {
-    entries: LruCache<Box<[u8]>, Entry, RandomState>,
+pub struct TokenCache<T = VerifiedToken> {
+    entries: LruCache<Box<[u8]>, Entry<T>, RandomState>,
     capacity: usize,
     bytes: usize,
     most_bytes: usize,
 }
 
+/// What takes memory.
+pub trait Footprint {
+    /// How much, roughly, in bytes.
+    fn footprint(&self) -> usize;
+}
+
 #[derive(Debug)]
-struct Entry {
-    token: Rc<VerifiedToken>,
+struct Entry<T> {
+    token: Rc<T>,
     /// Unix time in seconds.
     until: f64,
     bytes: usize,
 }
 
-impl TokenCache {
+impl<T: Footprint> TokenCache<T> {
     /// A cache of this many tokens at most.
     #[must_use]
     pub fn new(capacity: NonZeroUsize) -> Self {
@@ -38,7 +44,7 @@ impl TokenCache {
     }
 
     /// A token that was verified before. Its times are the caller's to check.
-    pub fn get(&mut self, token: &[u8], now: UnixTime) -> Option<Rc<VerifiedToken>> {
+    pub fn get(&mut self, token: &[u8], now: UnixTime) -> Option<Rc<T>> {
         let entry = self.entries.get(token)?;
         if now.as_secs_f64() >= entry.until {
             self.remove(token);
@@ -48,11 +54,11 @@ impl TokenCache {
     }
 
     /// Keeps a verified token until a time, in seconds of Unix time: its `exp`, or earlier.
-    pub fn insert(&mut self, token: &[u8], verified: Rc<VerifiedToken>, until: f64, now: UnixTime) {
+    pub fn insert(&mut self, token: &[u8], verified: Rc<T>, until: f64, now: UnixTime) {
         if now.as_secs_f64() >= until {
             return; // good within the clock skew alone
         }
-        let bytes = token.len().saturating_add(verified.identity.claims.footprint());
+        let bytes = token.len().saturating_add(verified.footprint());
         self.remove(token);
         self.entries.put(token.into(), Entry { token: verified, until, bytes });
         self.bytes = self.bytes.saturating_add(bytes);
@@ -72,7 +78,7 @@ impl TokenCache {
     }
 
     /// Lets all tokens go but these.
-    pub fn retain(&mut self, keep: impl Fn(&VerifiedToken) -> bool) {
+    pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
         let gone = self.entries.iter().filter(|(_, entry)| !keep(&entry.token)).map(|(token, _)| token.clone());
         for token in gone.collect::<Vec<_>>() {
             self.remove(&token);
@@ -89,6 +95,12 @@ impl TokenCache {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
+    }
+}
+
+impl Footprint for VerifiedToken {
+    fn footprint(&self) -> usize {
+        self.identity.claims.footprint()
     }
 }
 
@@ -128,7 +140,7 @@ mod tests {
         })
     }
 
-    fn cache(capacity: usize) -> TokenCache {
+    fn cache(capacity: usize) -> TokenCache<VerifiedToken> {
         TokenCache::new(NonZeroUsize::new(capacity).unwrap())
     }
 

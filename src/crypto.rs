@@ -1,7 +1,7 @@
 //! Signature verification for JWS (RFC 7515): keys, algorithms, and which key may verify what.
 //!
-//! One file per family. Everything here is a pure function of bytes: no JSON, no clock, no HTTP. Only verification
-//! is here, so that nothing but an HMAC secret is secret, and nothing but the comparison of HMACs takes care of time.
+//! One file per family. Everything here is a pure function of bytes: no JSON, no clock, no HTTP. What is secret is an HMAC
+//! secret, whose comparison takes care of time, and the key of gatepost's own tokens, which [`SigningKey`] keeps.
 //!
 //! ```
 //! use gatepost::crypto::{Algorithm, VerificationKey};
@@ -28,8 +28,10 @@ mod error;
 mod hmac;
 mod pem;
 mod rsa;
+mod signing;
 
 pub use error::{KeyError, PemKind};
+pub use signing::{PublicMembers, SigningKey, SigningKeyError};
 
 /// A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864). `none` does not exist.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

@@ -37,6 +37,7 @@ use crate::{
     deny::Circumstances,
     forward,
     host::Host,
+    identity_token::Issued,
     mapping::{Mapped, expression::Facts},
     provider::{CallIds, keys::KeySource, schedule::Random},
     request::{Request, folded_name},
@@ -66,6 +67,8 @@ pub struct Engine {
     tokens: Vec<Tokens>,
     /// One for each key set of a provider.
     sources: Vec<KeySource>,
+    /// Gatepost's own tokens.
+    issued: Issued,
     waiting: Waiting,
     random: Random,
     calls: CallIds,
@@ -159,7 +162,8 @@ impl Engine {
         let sources = gateway.key_sources.iter();
         let sources = sources.map(|(place, config)| KeySource::new(place.clone(), config.clone())).collect();
         let (random, calls) = (Random::new(seed), CallIds::default());
-        Self { gateway, tokens, sources, waiting: Waiting::default(), random, calls }
+        let issued = Issued::new(gateway.cached_tokens);
+        Self { gateway, tokens, sources, issued, waiting: Waiting::default(), random, calls }
     }
 
     /// The configuration.
@@ -279,7 +283,7 @@ impl Engine {
                 scopes: caller.scopes.len(),
             });
         }
-        forward(gateway, &request, &target, &verified, record).into()
+        forward(gateway, &request, &target, &verified, &mut self.issued, now, record).into()
     }
 }
 
@@ -313,6 +317,8 @@ fn forward(
     request: &Request<'_>,
     target: &Target<'_>,
     verified: &[Rc<VerifiedToken>],
+    issued: &mut Issued,
+    now: UnixTime,
     record: Record,
 ) -> Decision {
     let identities: Vec<&Identity> = verified.iter().map(|verified| &verified.identity).collect();
@@ -327,16 +333,32 @@ fn forward(
         Some(route) => route.mapping.evaluate(&facts),
     };
     match mapped {
-        Ok(mapped) => Decision {
-            verdict: Verdict::Forward(forward::edits(&view, &target.path, target.route, mapped)),
-            record,
-            route: target.id,
-        },
+        Ok(mut mapped) => {
+            mapped.headers.extend(identity_token(gateway, target, verified, issued, now));
+            let edits = forward::edits(&view, &target.path, target.route, mapped);
+            Decision { verdict: Verdict::Forward(edits), record, route: target.id }
+        }
         Err(reason) => {
             let caller = identities.first().map_or(AuthenticatorId(usize::MAX), |identity| identity.authenticator);
             refuse(gateway, request, target, Failure::of_verified(reason, caller), record)
         }
     }
+}
+
+/// The header that tells the service who calls it, where there is a caller and the configuration asks for it.
+fn identity_token(
+    gateway: &Gateway,
+    target: &Target<'_>,
+    verified: &[Rc<VerifiedToken>],
+    issued: &mut Issued,
+    now: UnixTime,
+) -> Option<(String, Vec<u8>)> {
+    let audience = target.route.filter(|_| target.maps)?.audience.as_deref()?;
+    let (issuer, caller) = (gateway.identity_token.as_ref()?, verified.first()?);
+    // Where a policy asks for several credentials, the first that expires ends what they say together.
+    let expires = verified.iter().filter_map(|verified| verified.times.expires).min_by(f64::total_cmp);
+    let token = issuer.issue(&caller.identity, audience, expires, issued, now);
+    Some((issuer.header.clone(), token))
 }
 
 /// Denies a request, or, in shadow mode, forwards it without any mapped value and with its credentials.

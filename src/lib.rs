@@ -14,6 +14,7 @@
 //! | How are tokens, key sets and claims read? | [`jose`] |
 //! | How is a signature verified? | [`crypto`] |
 //! | What is stripped, mapped, forwarded? | [`strip`], [`mapping`], [`forward`] |
+//! | How do services learn that a request came through the gateway? | [`identity_token`] |
 //! | How is a request refused? | [`deny`] |
 //! | What is an identity provider asked, and when? | [`provider`] |
 //! | What does the host offer besides requests? | [`host`] |
@@ -43,6 +44,7 @@ pub mod deny;
 pub mod engine;
 pub mod forward;
 pub mod host;
+pub mod identity_token;
 pub mod jose;
 pub mod json;
 pub mod mapping;

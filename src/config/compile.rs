@@ -8,6 +8,7 @@ use super::{
     decode::{Errors, Items, Member, good_items, index_path, member_path},
     error::ConfigErrorKind,
     gateway::{Gateway, Integration, Mode, RESERVED_PREFIX, Unmatched},
+    identity_token::{IdentityTokenNames, compile_identity_token},
     policy::Names,
     provider::KeySources,
     routes::{Routes, compile_routes},
@@ -38,7 +39,10 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
     let variables = schema.variables.get().map(|variables| variables.0.as_slice());
     let mode = compile_mode(&schema.mode, Mode::Enforce);
     let variables = variables.unwrap_or_default();
-    let context = Routes { names: &names, servers: &servers, variables, path_policy, mode };
+    let identity_token = compile_identity_token(schema, environment, errors);
+    let token_names = IdentityTokenNames::of(&schema.identity_token);
+    let context =
+        Routes { names: &names, servers: &servers, variables, identity_token: token_names.as_ref(), path_policy, mode };
     let mut compiled = compile_routes(schema, &context, errors);
     let unmatched = compile_unmatched(schema, &names, errors);
     let unmatched_class = match &unmatched {
@@ -48,6 +52,9 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
     };
     let mut identity_headers = compiled.identity_headers;
     identity_headers.insert_prefix(RESERVED_PREFIX.to_owned());
+    if let Some(names) = token_names {
+        identity_headers.insert(names.header);
+    }
     for (index, name) in items(&schema.identity_headers) {
         let path = index_path("identity_headers", index);
         let fold = |name: &str| folded_name(name).into_owned();
@@ -77,6 +84,7 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
         csrf_origins,
         identity_headers,
         identity_query,
+        identity_token: identity_token?,
         override_headers,
         cached_tokens: cached_tokens?,
     })
@@ -393,7 +401,7 @@ fn is_identity_header(name: &str, prefix: bool) -> bool {
 }
 
 /// Whether a text is printable ASCII, as a header that gatepost writes has to be.
-fn is_header_value(text: &str) -> bool {
+pub fn is_header_value(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ') && text.trim() == text
 }
 
@@ -421,7 +429,7 @@ pub const MOST_CACHED_TOKENS: NonZeroUsize = NonZeroUsize::new(1_000_000).unwrap
 const DEFAULT_CACHED_TOKENS: NonZeroUsize = NonZeroUsize::new(4096).unwrap();
 
 /// Headers by which some services take another method or path than the request's own.
-const OVERRIDE_HEADERS: [&str; 6] = [
+pub const OVERRIDE_HEADERS: [&str; 6] = [
     "x-original-url",
     "x-rewrite-url",
     "x-envoy-original-path",

@@ -3,7 +3,10 @@
 use std::fmt;
 
 use crate::{
-    crypto::Algorithm, jose::jwk::JwkErrorKind, json::JsonError, mapping::expression::ExpressionError,
+    crypto::{Algorithm, SigningKeyError},
+    jose::jwk::JwkErrorKind,
+    json::JsonError,
+    mapping::expression::ExpressionError,
     route::template::TemplateError,
 };
 
@@ -68,6 +71,13 @@ pub enum ConfigErrorKind {
     },
     /// A key that was refused.
     Key(JwkErrorKind),
+    /// A key that cannot sign.
+    SigningKey(SigningKeyError),
+    /// A route whose requests get an identity token that is for nobody.
+    AudienceRequired {
+        /// Its place in `paths`.
+        route: usize,
+    },
     /// Algorithms of which the keys can verify none.
     AlgorithmsWithoutKey,
     /// A secret that is shorter than the hash of an algorithm that is asked for.
@@ -120,6 +130,11 @@ impl fmt::Display for ConfigErrorKind {
                 write!(f, "the environment variable `{name}` is not set, or empty; is it passed to the VM?")
             }
             Self::Key(kind) => kind.fmt(f),
+            Self::SigningKey(error) => error.fmt(f),
+            Self::AudienceRequired { route } => write!(
+                f,
+                "required: paths[{route}] asks for authentication and has no `integration`, whose server would be the audience"
+            ),
             Self::AlgorithmsWithoutKey => f.write_str("none of them is one that the keys here can verify"),
             Self::SecretTooShort { algorithm, bytes } => {
                 write!(f, "{bytes} bytes are too few for {algorithm}; a secret is at least as long as the hash")

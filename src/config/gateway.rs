@@ -5,6 +5,7 @@ use std::num::NonZeroUsize;
 use crate::{
     auth::{Authenticator, policy::Policy},
     deny::Responses,
+    identity_token::Issuer,
     mapping::Mapping,
     provider::keys::KeySourceConfig,
     route::{
@@ -44,6 +45,8 @@ pub struct Gateway {
     pub identity_headers: NameSet,
     /// Query parameters of that kind.
     pub identity_query: NameSet,
+    /// Who tells services in a token who calls them, if anybody.
+    pub identity_token: Option<Issuer>,
     /// Headers by which a client could make a service see another method or path, folded.
     pub override_headers: NameSet,
     /// How many verified tokens are kept for each authenticator.
@@ -67,6 +70,8 @@ pub struct Route {
     pub keeps_encoded_slash: bool,
     /// Where requests go; none to leave that to the host.
     pub integration: Option<Integration>,
+    /// Whom an identity token on this route is for; none where there is none, as on a public route.
+    pub audience: Option<String>,
     /// What is set on forwarded requests.
     pub mapping: Mapping,
     /// Mapped headers that other routes leave alone, folded.

@@ -27,6 +27,8 @@ pub struct RouteNames<'a> {
     pub readers: Option<&'a [AuthenticatorId]>,
     /// None where it has an error.
     pub template: Option<&'a Template>,
+    /// The identity token's header, folded.
+    pub identity_token_header: Option<&'a str>,
     /// The route's variables before the global ones.
     pub variables: Vec<&'a (String, Option<String>)>,
 }
@@ -45,7 +47,7 @@ pub fn compile_mapping(
     let headers_path = member_path(path, "headers");
     for (name, value) in schema.headers.get().into_iter().flat_map(|named| &named.0) {
         let path = member_path(&headers_path, name);
-        check_header_target(name, &mapping.headers, &path, errors);
+        check_header_target(name, &mapping.headers, names.identity_token_header, &path, errors);
         let target = name.to_ascii_lowercase();
         mapping.headers.extend(compile_entry(target, value.as_ref(), names, true, &path, errors));
     }
@@ -85,14 +87,25 @@ impl ExpressionNames for RouteNames<'_> {
     }
 }
 
-fn check_header_target(name: &str, others: &[Entry], path: &str, errors: &mut Errors) {
+/// Whether a header frames or routes a message, or is the host's or gatepost's own.
+pub fn is_reserved_header(folded: &str) -> bool {
+    FRAMING_HEADERS.contains(&folded) || folded.starts_with("x-envoy-") || folded.starts_with(RESERVED_PREFIX)
+}
+
+fn check_header_target(
+    name: &str,
+    others: &[Entry],
+    identity_token_header: Option<&str>,
+    path: &str,
+    errors: &mut Errors,
+) {
     let folded = folded_name(name);
-    let forbidden =
-        FRAMING_HEADERS.contains(&&*folded) || folded.starts_with("x-envoy-") || folded.starts_with(RESERVED_PREFIX);
-    let kind = if name.starts_with(':') || forbidden {
+    let kind = if name.starts_with(':') || is_reserved_header(&folded) {
         ConfigErrorKind::Contradiction("a header that frames or routes the request cannot be mapped")
     } else if !is_header_name(name) {
         ConfigErrorKind::Invalid("a header name: letters, digits and the other characters of tokens")
+    } else if identity_token_header == Some(&*folded) {
+        ConfigErrorKind::Contradiction("is the header of `identity_token`; map another")
     } else if others.iter().any(|other| other.target != name && folded_name(&other.target) == folded) {
         ConfigErrorKind::Repeated
     } else {

@@ -7,6 +7,7 @@ use super::{
     decode::{Errors, Member, NonEmpty, good_items, index_path, member_path},
     error::ConfigErrorKind,
     gateway::{Integration, Mode, Route},
+    identity_token::IdentityTokenNames,
     mapping::{RouteNames, compile_mapping, is_shared_header},
     policy::{Names, compile_auth},
     schema::{EncodedSlashSchema, GatewaySchema, IntegrationSchema, PathSchema},
@@ -28,6 +29,7 @@ pub struct Routes<'a> {
     pub names: &'a Names,
     pub servers: &'a Servers,
     pub variables: &'a [(String, Option<String>)],
+    pub identity_token: Option<&'a IdentityTokenNames>,
     pub path_policy: PathPolicy,
     pub mode: Mode,
 }
@@ -112,6 +114,7 @@ fn compile_route(
         names: context.names,
         readers,
         template: template.as_ref(),
+        identity_token_header: context.identity_token.map(|names| names.header.as_str()),
         variables: own.chain(context.variables).collect(),
     };
     let mapping = compile_mapping(&schema.mapping, &names, &place("mapping"), errors);
@@ -126,6 +129,8 @@ fn compile_route(
     }
     let mode = compile_mode(&schema.mode, context.mode);
     let policy = policy?;
+    let server = schema.integration.get().and_then(|integration| integration.server.get());
+    let audience = context.identity_token.filter(|_| policy.is_some()).and_then(|names| names.audience(server));
     Some(Route {
         label: format!("{path} {}", schema.path.get()?),
         class: compiled.classes.of(policy.as_ref(), mode),
@@ -133,6 +138,7 @@ fn compile_route(
         mode,
         keeps_encoded_slash: schema.encoded_slash.get() == Some(&EncodedSlashSchema::Keep),
         integration: integration?,
+        audience,
         mapping,
         own_headers,
         own_query,

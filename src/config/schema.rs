@@ -30,6 +30,8 @@ object! {
         optional "identity_query" identity_query: Items<String>,
         /// Method and path override headers that services may see.
         optional "allow_override_headers" allow_override_headers: Items<String>,
+        /// A token of gatepost's own for services.
+        optional "identity_token" identity_token: IdentityTokenSchema,
         /// What happens to a path that no route has.
         optional "unmatched" unmatched: UnmatchedSchema,
         /// Whether a CORS preflight passes without a credential.
@@ -51,7 +53,7 @@ object! {
         /// The routes.
         optional "paths" paths: Items<PathSchema>,
     }
-    unsupported ["identity_token", "rate_limit", "audit", "limit_key"]
+    unsupported ["rate_limit", "audit", "limit_key"]
 }
 
 /// An authenticator.
@@ -262,6 +264,23 @@ object! {
 }
 
 object! {
+    /// A token of gatepost's own for services.
+    pub struct IdentityTokenSchema {
+        /// The header that holds it.
+        required "header" header: String,
+        required "algorithm" algorithm: SigningAlgorithmSchema,
+        /// A secret for HS256, else a private key as PKCS #8 PEM.
+        required "key" key: SecretSchema,
+        /// How long a token is good; 30s by default.
+        optional "ttl" ttl: Duration,
+        /// `aud`; by default what the route's `integration.server` says.
+        optional "audience" audience: String,
+        /// `iss`; `gatepost` by default.
+        optional "issuer" issuer: String,
+    }
+}
+
+object! {
     /// How denials are written.
     pub struct ResponsesSchema {
         optional "realm" realm: String,
@@ -393,6 +412,7 @@ choice! { pub enum SwitchSchema { "on" => On, "off" => Off, } }
 choice! { pub enum OnMultipleSchema { "reject" => Reject, "first_source" => FirstSource, } }
 choice! { pub enum EncodedSlashSchema { "reject" => Reject, "keep" => Keep, } }
 choice! { pub enum IntegrationKindSchema { "http_proxy" => HttpProxy, } }
+choice! { pub enum SigningAlgorithmSchema { "HS256" => Hs256, "ES256" => Es256, "EdDSA" => EdDsa, } }
 choice! { pub enum FormOfValueSchema { "csv" => Csv, "json" => Json, "base64url" => Base64Url, } }
 
 /// A SHA-256 in hexadecimal.

@@ -71,7 +71,6 @@ test!(what_is_not_understood_is_refused, {
         &[
             (r#", "path": []"#, "path: unknown key; there are authenticators, "),
             (r#", "rate_limit": {}"#, "rate_limit: not supported by this version"),
-            (r#", "identity_token": {}"#, "identity_token: not supported"),
             (r#", "audit": {}"#, "audit: not supported"),
             (r#", "crypto": "host""#, "crypto: `host` is not supported"),
             (r#", "crypto": "cloud""#, "crypto: must be one of sandbox"),

@@ -1,4 +1,4 @@
-//! Public keys as PEM (RFC 7468 §13, RFC 5280 §4.1.2.7).
+//! PEM blocks (RFC 7468 §2), and the public keys in them (RFC 7468 §13, RFC 5280 §4.1.2.7).
 
 use base64::{
     Engine,
@@ -16,22 +16,38 @@ use rsa::{
 
 use super::{Curve, Family, KeyError, PemKind, ecdsa, eddsa, rsa as own_rsa};
 
-/// Reads the one PEM block of a text. Text around it is tolerated (RFC 7468 §2), a second block is not.
+/// Why a text is not the PEM block that was asked for.
+pub(super) enum PemError<'a> {
+    /// It is not one block of base64.
+    NotPem,
+    /// The block bears another label.
+    Label(&'a str),
+}
+
+/// Reads a public key.
 pub(super) fn read(pem: &str) -> Result<Family, KeyError> {
-    let (_, block) = pem.split_once(BEGIN).ok_or(KeyError::NotPem)?;
-    let (label, block) = block.split_once(DASHES).ok_or(KeyError::NotPem)?;
-    if label != PUBLIC_KEY {
-        return Err(KeyError::WrongPem { found: kind(label) });
+    let der = content(pem, PUBLIC_KEY).map_err(|error| match error {
+        PemError::NotPem => KeyError::NotPem,
+        PemError::Label(label) => KeyError::WrongPem { found: kind(label) },
+    })?;
+    from_spki(&der)
+}
+
+/// What the one PEM block of a text holds. Text around it is tolerated (RFC 7468 §2), a second block is not.
+pub(super) fn content<'a>(pem: &'a str, wanted: &str) -> Result<Vec<u8>, PemError<'a>> {
+    let (_, block) = pem.split_once(BEGIN).ok_or(PemError::NotPem)?;
+    let (label, block) = block.split_once(DASHES).ok_or(PemError::NotPem)?;
+    if label != wanted {
+        return Err(PemError::Label(label));
     }
-    let (base64, rest) = block.split_once(END).ok_or(KeyError::NotPem)?;
-    let rest = rest.strip_prefix(PUBLIC_KEY).and_then(|rest| rest.strip_prefix(DASHES));
+    let (base64, rest) = block.split_once(END).ok_or(PemError::NotPem)?;
+    let rest = rest.strip_prefix(wanted).and_then(|rest| rest.strip_prefix(DASHES));
     if rest.is_none_or(|rest| rest.contains(BEGIN)) {
-        return Err(KeyError::NotPem);
+        return Err(PemError::NotPem);
     }
     // Lines are joined whatever their length: keys travel through environments and YAML, which fold them.
     let base64: Vec<u8> = base64.bytes().filter(|byte| !byte.is_ascii_whitespace()).collect();
-    let der = BASE64.decode(base64).map_err(|_| KeyError::NotPem)?;
-    from_spki(&der)
+    BASE64.decode(base64).map_err(|_| PemError::NotPem)
 }
 
 fn from_spki(der: &[u8]) -> Result<Family, KeyError> {
@@ -78,8 +94,9 @@ const DASHES: &str = "-----";
 const PUBLIC_KEY: &str = "PUBLIC KEY";
 
 const RSA: ObjectIdentifier = rsa::pkcs1::ALGORITHM_OID;
-const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const P256: ObjectIdentifier = p256::NistP256::OID;
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,

@@ -229,6 +229,15 @@ pub fn public_pem(name: &str) -> Result<String, MintError> {
     PrivateKey::named(name)?.public_pem()
 }
 
+/// The private half of a key of `tests/keys`, as PKCS#8 PEM; a shared secret as it is.
+///
+/// # Errors
+///
+/// [`MintError::UnknownKey`].
+pub fn private_text(name: &str) -> Result<String, MintError> {
+    PrivateKey::named(name)?.private_text()
+}
+
 /// A shared secret of `tests/keys`.
 ///
 /// # Errors

@@ -17,6 +17,7 @@ mod report;
 mod simulation;
 mod table;
 mod text;
+mod token;
 
 pub use format::{Expectation, HostName, Listener, Scenario, Step};
 pub use observed::{Answer, Observed, Received};

@@ -1,12 +1,17 @@
 //! The keys of `tests/keys`, and keys read or made by `gatepost token`.
 
+use std::collections::BTreeMap;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, Mac as _};
+use p256::ecdsa::signature::Verifier as _;
 use p256::elliptic_curve::sec1::ToEncodedPoint as _;
 use rsa::pkcs8::{DecodePrivateKey as _, EncodePrivateKey as _, EncodePublicKey as _, LineEnding};
 use rsa::rand_core::{OsRng, RngCore as _};
 use rsa::traits::PublicKeyParts as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 use super::{MintError, SignatureAlgorithm};
 
@@ -171,6 +176,33 @@ impl PrivateKey {
             jwk["alg"] = json!(algorithm);
         }
         jwk
+    }
+
+    /// The thumbprint of the public half (RFC 7638 §3); a shared secret has none that may be told.
+    #[must_use]
+    pub fn thumbprint(&self) -> Option<String> {
+        if matches!(self, Self::Secret(_)) {
+            return None;
+        }
+        let members: BTreeMap<String, Value> = serde_json::from_value(self.jwk(None, None)).unwrap_or_default();
+        let text = serde_json::to_string(&members).unwrap_or_default();
+        Some(encode(&Sha256::digest(text)))
+    }
+
+    /// Whether a signature that an honest issuer could have made is good: of the kinds that gatepost's own tokens have.
+    #[must_use]
+    pub fn verifies(&self, algorithm: SignatureAlgorithm, message: &[u8], signature: &[u8]) -> bool {
+        use SignatureAlgorithm as A;
+        match (self, algorithm) {
+            (Self::P256(key), A::Es256) => p256::ecdsa::Signature::from_slice(signature).is_ok_and(|signature| {
+                p256::ecdsa::VerifyingKey::from(key.public_key()).verify(message, &signature).is_ok()
+            }),
+            (Self::Ed25519(key), A::EdDsa) => ed25519_dalek::Signature::from_slice(signature)
+                .is_ok_and(|signature| key.verifying_key().verify_strict(message, &signature).is_ok()),
+            (Self::Secret(bytes), A::Hs256) => Hmac::<Sha256>::new_from_slice(bytes)
+                .is_ok_and(|hmac| hmac.chain_update(message).verify_slice(signature).is_ok()),
+            _ => false,
+        }
     }
 
     /// The public half as SPKI PEM (`BEGIN PUBLIC KEY`).

@@ -160,6 +160,7 @@ impl Check<'_> {
                 let parsed = actual.first().and_then(|value| serde_json::from_slice::<Value>(value).ok());
                 (json.to_string(), actual.len() == 1 && parsed.as_ref() == Some(json))
             }
+            Expected::Jwt(token) => return token.check(actual, self.placeholders),
         };
         if holds {
             return Ok(());

@@ -94,6 +94,7 @@ impl<'a> Placeholders<'a> {
             }
             "provider" => Ok(authority(self.scenario, argument)),
             "pem" => mint::public_pem(argument).map_err(|e| e.to_string()),
+            "private" => mint::private_text(argument).map_err(|e| e.to_string()),
             "secret" => mint::secret(argument).map_err(|e| e.to_string()),
             _ => Err(format!("no placeholder is called {name}")),
         }

@@ -8,6 +8,8 @@ use serde::{
 };
 use serde_json::Value;
 
+use super::token::ExpectedToken;
+
 /// A string, or `{bytes: "/a\xff"}` in which every character up to U+00FF is one byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Text {
@@ -28,6 +30,8 @@ pub enum Expected {
     Contains(String),
     /// One value that is this JSON, whatever the order of its members.
     Json(Value),
+    /// One value that is a token of gatepost's own.
+    Jwt(Box<ExpectedToken>),
 }
 
 impl<'de> Deserialize<'de> for Text {
@@ -51,7 +55,7 @@ impl<'de> Visitor<'de> for ExpectedVisitor {
     type Value = Expected;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string, a list of strings, or one of {bytes}, {contains}, {json}")
+        f.write_str("a string, a list of strings, or one of {bytes}, {contains}, {json}, {jwt}")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Expected, E> {
@@ -90,7 +94,8 @@ impl<'de> Visitor<'de> for ExpectedVisitor {
             }
             "contains" => Expected::Contains(members.next_value()?),
             "json" => Expected::Json(members.next_value()?),
-            other => return Err(de::Error::unknown_field(other, &["bytes", "contains", "json"])),
+            "jwt" => Expected::Jwt(members.next_value()?),
+            other => return Err(de::Error::unknown_field(other, &["bytes", "contains", "json", "jwt"])),
         };
         match members.next_key::<String>()? {
             None => Ok(expected),

@@ -5,6 +5,7 @@ mod configuration;
 mod explain;
 mod failure;
 mod hash_key;
+mod jwks;
 mod run;
 mod token;
 
@@ -27,6 +28,7 @@ enum Command {
     Explain(explain::Arguments),
     Token(token::Arguments),
     HashKey(hash_key::Arguments),
+    Jwks(jwks::Arguments),
     Run(run::Arguments),
 }
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Token(arguments) => token::run(&arguments),
         Command::HashKey(arguments) => hash_key::run(&arguments),
+        Command::Jwks(arguments) => jwks::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
     };
     match result {

@@ -108,7 +108,10 @@ impl Redaction {
                 for (name, member) in members {
                     match name.as_str() {
                         "from" => self.collect_sources(member),
-                        "identity_token" => self.headers.extend(member["header"].as_str().map(str::to_ascii_lowercase)),
+                        "identity_token" => {
+                            self.headers.extend(member["header"].as_str().map(str::to_ascii_lowercase));
+                            self.collect_secrets(&member["key"]);
+                        }
                         "secret" | "secrets" | "client_secret" => self.collect_secrets(member),
                         _ => {}
                     }
