@@ -10,6 +10,7 @@ use std::{env, fs};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wasm_test_harness::mint;
 
 const SECRET: &str = "a-secret-that-nobody-may-ever-see";
 
@@ -492,11 +493,87 @@ fn an_entry_that_the_filter_would_refuse_is_not_made() {
     assert!(stdout(&output).contains("\"expires_at\":\"2099-12-31T23:59:59.5+01:00\""), "{}", stderr(&output));
 }
 
+// --- jwks
+
+#[test]
+fn the_public_key_of_identity_tokens_is_printed_and_nothing_of_the_private_one() {
+    for (algorithm, key, kind) in [("ES256", "es1", "EC"), ("EdDSA", "ed1", "OKP")] {
+        let folder = folder();
+        let file = write(&folder, "gateway.json", &with_identity_token(algorithm, json!({"env": "KEY"})).to_string());
+        let private = mint::private_text(key).unwrap();
+        let output = gatepost(&["jwks", &file, "--env", &format!("KEY={private}")]);
+        assert_eq!(code(&output), 0, "{}", stderr(&output));
+        let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+        let own = mint::PrivateKey::named(key).unwrap();
+        let mut expected = own.jwk(own.thumbprint().as_deref(), Some(algorithm));
+        expected["use"] = json!("sig");
+        assert_eq!(printed, json!({"keys": [expected]}));
+        assert_eq!(printed["keys"][0]["kty"], kind);
+    }
+}
+
+#[test]
+fn the_keys_of_several_gateways_are_one_set() {
+    let folder = folder();
+    let file = |name: &str, key: &str| {
+        let key = json!(mint::private_text(key).unwrap());
+        write(&folder, name, &with_identity_token("ES256", key).to_string())
+    };
+    let files = [file("new.json", "es2"), file("old.json", "es1"), file("same.json", "es1")];
+    let output = gatepost(&["jwks", &files[0], &files[1], &files[2]]);
+    let printed: Value = serde_json::from_str(&stdout(&output)).unwrap();
+    let kids: Vec<_> = printed["keys"].as_array().unwrap().iter().map(|key| key["kid"].as_str()).collect();
+    let expected = ["es2", "es1"].map(|name| mint::PrivateKey::named(name).unwrap().thumbprint());
+    assert_eq!(kids, [expected[0].as_deref(), expected[1].as_deref()]);
+}
+
+#[test]
+fn without_a_public_key_there_is_no_key_set_and_the_reason_is_told() {
+    let folder = folder();
+    let private = mint::private_text("es1").unwrap();
+    let cases = [
+        (with_identity_token("HS256", json!(SECRET)), "HS256 has no public key"),
+        (json!({"paths": [{"method": "GET", "path": "/", "auth": false}]}), "identity_token: there is none"),
+        (with_identity_token("EdDSA", json!(private)), "identity_token.key: not a key for EdDSA"),
+        (with_identity_token("ES256", json!(SECRET)), "identity_token.key: not one PEM block"),
+    ];
+    for (configuration, reason) in cases {
+        let file = write(&folder, "gateway.json", &configuration.to_string());
+        let output = gatepost(&["jwks", &file]);
+        assert_eq!((code(&output), stdout(&output).as_str()), (1, ""));
+        assert!(stderr(&output).contains(reason), "{}", stderr(&output));
+        for secret in [SECRET, private.lines().nth(1).unwrap()] {
+            assert!(!stderr(&output).contains(secret), "{}", stderr(&output));
+        }
+    }
+}
+
+#[test]
+fn an_identity_token_is_explained_without_showing_it() {
+    let folder = folder();
+    let file = write(&folder, "gateway.json", &with_identity_token("HS256", json!(SECRET)).to_string());
+    let token = mint::mint(&mint::TokenSpec::default(), 1_800_000_000).unwrap();
+    let authorization = format!("authorization: Bearer {token}");
+    let output = gatepost(&["explain", &file, "--path", "/", "--header", &authorization, "--at", "1800000000"]);
+    assert_eq!(code(&output), 0, "{}{}", stdout(&output), stderr(&output));
+    assert!(stdout(&output).contains("+ x-badge: <redacted, "), "{}", stdout(&output));
+    assert!(!stdout(&output).contains("eyJ"), "{}", stdout(&output));
+}
+
+fn with_identity_token(algorithm: &str, key: Value) -> Value {
+    json!({
+        "authorizer": authorizer(),
+        "identity_token": {"header": "x-badge", "algorithm": algorithm, "key": key, "audience": "services"},
+        "paths": [{"method": "GET", "path": "/", "auth": true}],
+    })
+}
+
 // --- help, run
 
 #[test]
 fn help_teaches_by_example() {
-    for subcommand in [&["check"][..], &["explain"], &["token"], &["token", "keys"], &["hash-key"], &["run"]] {
+    for subcommand in [&["check"][..], &["explain"], &["token"], &["token", "keys"], &["hash-key"], &["jwks"], &["run"]]
+    {
         let output = gatepost(&[subcommand, &["--help"]].concat());
         assert_eq!(code(&output), 0);
         assert!(stdout(&output).contains("Example"), "{subcommand:?}");

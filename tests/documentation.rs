@@ -31,6 +31,11 @@ fn the_configurations_for_identity_providers_are_good() {
 }
 
 #[test]
+fn the_configuration_for_identity_tokens_is_good() {
+    check("docs/identity-token.md", "json", 1);
+}
+
+#[test]
 fn the_bootstrap_for_identity_providers_is_good() {
     let examples = check("docs/identity-providers.md", "yaml", 1);
     assert_envoy_takes(&examples[0]);
@@ -72,6 +77,7 @@ fn check(page: &str, language: &str, count: usize) -> Vec<String> {
         for secret in ["PARTNER_SECRET", "INTROSPECTION_SECRET"] {
             command.args(["--env", &format!("{secret}=0123456789abcdef0123456789abcdef")]);
         }
+        command.args(["--env", &format!("IDENTITY_TOKEN_KEY={}", mint::private_text("es1").unwrap())]);
         let output = command.arg(&file).output().unwrap();
         assert!(output.status.success(), "{page}:{line}: {}", String::from_utf8_lossy(&output.stdout));
     }

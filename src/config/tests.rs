@@ -102,6 +102,31 @@ test!(what_is_not_understood_is_refused, {
     );
 });
 
+test!(what_is_wrong_with_an_identity_token_is_told_and_its_key_is_not, {
+    let identity_token = |members: &str| {
+        let text = with('¶', &format!(r#", "identity_token": {{"header": "x-t", "audience": "a", {members}}}"#));
+        errors_of(&text)
+    };
+    let pem = include_str!("../../tests/keys/ed1.pem").replace('\n', "\\n");
+    for (members, expected) in [
+        (
+            r#""algorithm": "HS256", "key": "only 31 bytes, which is too few""#,
+            "identity_token.key: 31 bytes are too few",
+        ),
+        (r#""algorithm": "HS256", "key": {"env": "EMPTY"}"#, "identity_token.key: the environment variable `EMPTY`"),
+        (r#""algorithm": "ES256", "key": {"env": "SECRET"}"#, "identity_token.key: not one PEM block"),
+        (&format!(r#""algorithm": "ES256", "key": "{pem}""#), "identity_token.key: not a key for ES256"),
+    ] {
+        let errors = identity_token(members);
+        assert!(errors.len() == 1 && errors[0].starts_with(expected), "expected {expected}, seen {errors:?}");
+        for secret in ["only 31", "from the environment,", "MC4C"] {
+            assert!(!errors[0].contains(secret), "{errors:?}");
+        }
+    }
+    assert_eq!(identity_token(r#""algorithm": "HS256", "key": {"env": "SECRET"}"#), Vec::<String>::new());
+    assert_eq!(identity_token(&format!(r#""algorithm": "EdDSA", "key": "{pem}", "ttl": "1h""#)), Vec::<String>::new());
+});
+
 test!(authenticators_are_checked, {
     each_gives(
         '¤',
