@@ -231,6 +231,7 @@ fn forged(token: Option<&str>) -> Request {
         body: vec![b"part one".to_vec(), b"part two".to_vec()],
         trailers: Some(pairs(vec![("x-user-id", "forged".to_owned()), ("x-checksum", "1".to_owned())])),
         end_of_stream: false,
+        ..Request::default()
     }
 }
 

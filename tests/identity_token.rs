@@ -226,7 +226,7 @@ fn module_token(configuration: &Value, now: u64) -> String {
     ];
     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
     let headers = Headers::new(headers.to_vec());
-    let request = Request { headers, body: Vec::new(), trailers: None, end_of_stream: true };
+    let request = Request { headers, end_of_stream: true, ..Request::default() };
     let id = vm.exchange(root, request).unwrap();
     let Outcome::Forwarded(forwarded) = vm.outcome(id) else { panic!("it is not forwarded") };
     let [token] = forwarded.headers.all("x-identity-token")[..] else { panic!("not one token") };

@@ -275,6 +275,7 @@ fn post(chunks: &[&str], trailers: Option<Headers>) -> Request {
         end_of_stream: chunks.is_empty() && trailers.is_none(),
         body: chunks.iter().map(|chunk| chunk.as_bytes().to_vec()).collect(),
         trailers,
+        ..Request::default()
     }
 }
 

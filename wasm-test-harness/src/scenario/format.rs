@@ -184,6 +184,16 @@ pub(super) struct Request {
     pub(super) trailers: Vec<(String, Text)>,
     pub(super) end_of_stream: Option<bool>,
     pub(super) protocol: Protocol,
+    /// Properties of its connection, which a real host has from the connection itself.
+    pub(super) connection: BTreeMap<String, Property>,
+}
+
+/// A property as a proxy-wasm host gives it: a boolean is one byte.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Property {
+    Flag(bool),
+    Text(Text),
 }
 
 /// What the client speaks with Envoy.
@@ -272,6 +282,7 @@ impl Default for Request {
             trailers: Vec::new(),
             end_of_stream: None,
             protocol: Protocol::Http1,
+            connection: BTreeMap::new(),
         }
     }
 }

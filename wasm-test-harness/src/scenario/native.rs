@@ -82,7 +82,7 @@ fn run_steps(scenario: &Scenario, steps: &[Step], engine: Engine) -> Vec<String>
         let headers = Headers::unjoined(sent.head());
         let head = Head { headers: headers.pairs().to_vec(), end_of_stream: sent.end_of_stream };
         let id = RequestId(u32::try_from(index).unwrap_or(u32::MAX));
-        worker.decide(id, &head);
+        worker.decide(id, &head, sent.properties.clone());
         let Ok(_) = simulation.settle(&mut worker, |worker| worker.is_decided(id));
         let decision = worker.take(id);
         let observed = observe(&worker.engine, &decision, &sent);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{
-    format::{Request, Scenario, Step},
+    format::{Property, Request, Scenario, Step},
     placeholder::Placeholders,
 };
 use crate::host;
@@ -61,11 +61,14 @@ pub(super) struct Sent {
     pub(super) chunks: Vec<Vec<u8>>,
     pub(super) trailers: Vec<(String, Vec<u8>)>,
     pub(super) end_of_stream: bool,
+    /// Properties by their path, parted by NUL.
+    pub(super) properties: BTreeMap<String, Vec<u8>>,
 }
 
 impl Sent {
     pub(super) fn of(step: &Step, placeholders: &Placeholders<'_>) -> Result<Self, String> {
-        let Request { method, path, authority, scheme, token, headers, body, chunks, trailers, .. } = &step.request;
+        let Request { method, path, authority, scheme, token, headers, body, chunks, trailers, connection, .. } =
+            &step.request;
         let pairs = |pairs: &[(String, super::text::Text)]| -> Result<Vec<(String, Vec<u8>)>, String> {
             pairs.iter().map(|(name, value)| Ok((name.clone(), placeholders.bytes(value)?))).collect()
         };
@@ -92,7 +95,15 @@ impl Sent {
         }
         let (method, authority, scheme) = (method.clone(), placeholders.expand(authority)?, scheme.clone());
         let path = placeholders.bytes(path)?;
-        Ok(Self { method, path, authority, scheme, headers: all, chunks, trailers, end_of_stream })
+        let property = |(name, property): (&String, &Property)| -> Result<(String, Vec<u8>), String> {
+            let value = match property {
+                Property::Flag(flag) => vec![u8::from(*flag)],
+                Property::Text(text) => placeholders.bytes(text)?,
+            };
+            Ok((format!("connection\0{name}"), value))
+        };
+        let properties = connection.iter().map(property).collect::<Result<_, _>>()?;
+        Ok(Self { method, path, authority, scheme, headers: all, chunks, trailers, end_of_stream, properties })
     }
 
     /// The head's fields, as a filter is given them.

@@ -19,6 +19,8 @@ pub(super) struct Worker<'a> {
     pub(super) engine: Engine,
     clusters: Vec<&'a str>,
     shared: SharedData,
+    /// What each request's connection is.
+    properties: BTreeMap<RequestId, BTreeMap<String, Vec<u8>>>,
     now: Duration,
     decisions: BTreeMap<RequestId, Decision>,
     calls: Vec<Outgoing<CallId>>,
@@ -33,6 +35,7 @@ impl<'a> Worker<'a> {
             engine,
             clusters,
             shared: SharedData::default(),
+            properties: BTreeMap::new(),
             now: Duration::from_secs(clock),
             decisions: BTreeMap::new(),
             calls: Vec::new(),
@@ -40,8 +43,10 @@ impl<'a> Worker<'a> {
         }
     }
 
-    pub(super) fn decide(&mut self, id: RequestId, head: &Head) {
-        let decision = self.engine.decide(id, head, self.time(), &mut Shared(&self.shared));
+    pub(super) fn decide(&mut self, id: RequestId, head: &Head, properties: BTreeMap<String, Vec<u8>>) {
+        let properties = self.properties.entry(id).or_insert(properties);
+        let now = unix_time(self.now);
+        let decision = self.engine.decide(id, head, now, &mut Shared(&self.shared, properties));
         self.decisions.insert(id, decision);
     }
 
@@ -65,7 +70,7 @@ impl<'a> Worker<'a> {
     }
 
     fn time(&self) -> UnixTime {
-        UnixTime::from_nanos(u64::try_from(self.now.as_nanos()).expect("before the year 2554"))
+        unix_time(self.now)
     }
 
     /// Does what the engine asks for, and takes the decisions that it has come to.
@@ -78,13 +83,14 @@ impl<'a> Worker<'a> {
                     self.calls.push(outgoing(call));
                 } else {
                     let (now, failure) = (self.time(), Err(CallFailure::NotSent));
-                    all.push(self.engine.answer(call.id, failure, now, &mut Shared(&self.shared)));
+                    all.push(self.engine.answer(call.id, failure, now, &mut Shared(&self.shared, &NOBODYS)));
                 }
             }
         }
         let now = self.time();
         while let Some(id) = self.engine.next_ready() {
-            let decision = self.engine.resume(id, now, &mut Shared(&self.shared));
+            let properties = self.properties.get(&id).unwrap_or(&NOBODYS);
+            let decision = self.engine.resume(id, now, &mut Shared(&self.shared, properties));
             self.decisions.extend(decision.map(|decision| (id, decision)));
         }
     }
@@ -98,7 +104,7 @@ impl Machine for Worker<'_> {
         self.now += by;
         if self.engine.has_providers() {
             let now = self.time();
-            let effects = self.engine.tick(now, &mut Shared(&self.shared));
+            let effects = self.engine.tick(now, &mut Shared(&self.shared, &NOBODYS));
             self.go_on(effects);
         }
         Ok(())
@@ -120,14 +126,14 @@ impl Machine for Worker<'_> {
             Reply { headers, body } => Ok(CallAnswer { headers, body }),
         };
         let now = self.time();
-        let effects = self.engine.answer(call, answer, now, &mut Shared(&self.shared));
+        let effects = self.engine.answer(call, answer, now, &mut Shared(&self.shared, &NOBODYS));
         self.go_on(effects);
         Ok(())
     }
 }
 
-/// Shared data as the plugin gives it to the engine.
-struct Shared<'a>(&'a SharedData);
+/// Shared data, and the properties of one stream, as the plugin gives them to the engine.
+struct Shared<'a>(&'a SharedData, &'a BTreeMap<String, Vec<u8>>);
 
 impl Store for Shared<'_> {
     fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
@@ -140,9 +146,13 @@ impl Store for Shared<'_> {
 }
 
 impl Host for Shared<'_> {
-    fn property(&mut self, _: &[&str]) -> Option<Vec<u8>> {
-        None
+    fn property(&mut self, path: &[&str]) -> Option<Vec<u8>> {
+        self.1.get(&path.join("\0")).cloned()
     }
+}
+
+fn unix_time(since_epoch: Duration) -> UnixTime {
+    UnixTime::from_nanos(u64::try_from(since_epoch.as_nanos()).expect("before the year 2554"))
 }
 
 fn outgoing(call: Call) -> Outgoing<CallId> {
@@ -157,6 +167,9 @@ fn outgoing(call: Call) -> Outgoing<CallId> {
     };
     Outgoing { call: call.id, asked, timeout: call.timeout }
 }
+
+/// What the root context is told of connections.
+static NOBODYS: BTreeMap<String, Vec<u8>> = BTreeMap::new();
 
 /// As the plugin's.
 const BUSY: Duration = Duration::from_millis(1);
