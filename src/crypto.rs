@@ -22,6 +22,7 @@ use core::fmt;
 
 use jwt_compact::AlgorithmSignature;
 
+pub mod certificate;
 mod ecdsa;
 mod eddsa;
 mod error;
