@@ -1,9 +1,12 @@
 //! Authenticators, one file per method, and the policies that combine them.
 
 pub mod api_key;
+pub mod confirmation;
 pub mod introspection;
 pub mod jwt;
 pub mod knowledge;
+pub mod mtls;
+pub mod peer;
 pub mod policy;
 
 use std::{fmt, time::Duration};
@@ -11,6 +14,7 @@ use std::{fmt, time::Duration};
 use crate::{
     credential::{self, OnMultiple, Source},
     deny::Reason,
+    host::Host,
     jose::{
         TokenError,
         claims::{ClaimPath, Times},
@@ -19,7 +23,9 @@ use crate::{
     json::Json,
     provider::{keys::KeySourceId, lookup::TokenDigest},
     request::Request,
+    time::UnixTime,
 };
+use confirmation::Confirmation;
 
 /// An authenticator's place among a gateway's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -49,9 +55,11 @@ pub enum Method {
     Introspection(Box<introspection::IntrospectionMethod>),
     /// A key that the configuration knows by its hash.
     ApiKey(api_key::ApiKeyMethod),
+    /// A client certificate, which the host has validated.
+    Mtls(Box<mtls::MtlsMethod>),
 }
 
-/// A token that was verified, with what has to be checked again on each use.
+/// A token or certificate that was verified, with what has to be checked again on each use.
 #[derive(Debug)]
 pub struct VerifiedToken {
     /// Who it speaks for.
@@ -60,6 +68,8 @@ pub struct VerifiedToken {
     pub times: Times,
     /// The key that verified it; none where there was no key.
     pub key: Option<KeyFingerprint>,
+    /// What whoever presents it has to prove besides.
+    pub confirmation: Option<Confirmation>,
 }
 
 /// Who was verified, and what is known of them. Only an authenticator makes one: outside the crate there is no way to.
@@ -136,7 +146,21 @@ impl Method {
         match self {
             Self::Jwt(_) | Self::Introspection(_) => &["Bearer"],
             Self::ApiKey(_) => &["ApiKey"],
+            // No scheme asks for a certificate: that is between the connection's ends (RFC 8446 §4.3.2).
+            Self::Mtls(_) => &[],
         }
+    }
+}
+
+impl VerifiedToken {
+    /// Checks what depends on the moment and the connection.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Times::check`] and [`Confirmation::check`].
+    pub fn check(&self, now: UnixTime, clock_skew: Duration, host: &mut dyn Host) -> Result<(), TokenError> {
+        self.times.check(now, clock_skew)?;
+        self.confirmation.as_ref().map_or(Ok(()), |confirmation| confirmation.check(host))
     }
 }
 
@@ -188,10 +212,4 @@ impl From<TokenError> for Unverified {
     fn from(error: TokenError) -> Self {
         Reason::Token(error).into()
     }
-}
-
-/// Refuses tokens that are bound to a key or certificate (RFC 7800 §3.1): they are good only with a proof of that key. None
-/// is checked here, so no bound token is taken for a bearer token.
-fn refuse_bound(claims: &Json) -> Result<(), TokenError> {
-    if claims.get("cnf").is_some() { Err(TokenError::UnsupportedConfirmation) } else { Ok(()) }
 }

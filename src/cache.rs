@@ -137,6 +137,7 @@ mod tests {
             },
             times: Times { expires, ..Times::default() },
             key: None,
+            confirmation: None,
         })
     }
 

@@ -17,6 +17,7 @@ mod identity_token;
 mod introspection;
 mod jwt;
 mod mapping;
+mod mtls;
 mod policy;
 mod provider;
 mod routes;

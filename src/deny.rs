@@ -22,6 +22,14 @@ pub enum Reason {
     AmbiguousCredential,
     /// A cookie credential came with an unsafe request from another site.
     CrossSite,
+    /// The client has shown no certificate.
+    NoClientCertificate,
+    /// The host has not validated the client's certificate.
+    UnvalidatedCertificate,
+    /// The host does not tell whether it has validated the client's certificate, and nobody vouches for its listener.
+    ValidationUnknown,
+    /// The client's certificate matches no pattern.
+    UnlistedCertificate,
     /// The token was refused.
     Token(TokenError),
     /// An API key's carrier is malformed: the scheme without a key, or with something after it.
@@ -75,6 +83,8 @@ pub enum Code {
     InvalidAudience,
     /// 401
     InvalidApiKey,
+    /// 401
+    ClientCertificateRequired,
     /// 400
     AmbiguousCredential,
     /// 403
@@ -113,6 +123,10 @@ impl Reason {
             Self::MalformedApiKey,
             Self::UnknownApiKey,
             Self::ExpiredApiKey,
+            Self::NoClientCertificate,
+            Self::UnvalidatedCertificate,
+            Self::ValidationUnknown,
+            Self::UnlistedCertificate,
             Self::InsufficientRole,
             Self::InsufficientScope,
             Self::MissingClaim,
@@ -140,6 +154,10 @@ impl Reason {
             Self::MissingCredential => Code::MissingCredential,
             Self::AmbiguousCredential => Code::AmbiguousCredential,
             Self::CrossSite => Code::CrossSite,
+            Self::NoClientCertificate
+            | Self::UnvalidatedCertificate
+            | Self::ValidationUnknown
+            | Self::UnlistedCertificate => Code::ClientCertificateRequired,
             Self::Token(TokenError::Expired) => Code::TokenExpired,
             Self::Token(TokenError::WrongAudience) => Code::InvalidAudience,
             Self::MalformedCredential | Self::Token(_) => Code::InvalidToken,
@@ -165,6 +183,10 @@ impl Reason {
             Self::MalformedCredential => "malformed_credential",
             Self::AmbiguousCredential => "ambiguous_credential",
             Self::CrossSite => "cross_site",
+            Self::NoClientCertificate => "no_client_certificate",
+            Self::UnvalidatedCertificate => "unvalidated_certificate",
+            Self::ValidationUnknown => "certificate_validation_unknown",
+            Self::UnlistedCertificate => "unlisted_certificate",
             Self::Token(error) => error.label(),
             Self::MalformedApiKey => "malformed_api_key",
             Self::UnknownApiKey => "unknown_api_key",
@@ -190,18 +212,28 @@ impl Reason {
     /// How far a credential got before it was refused: of several failures the one that got furthest is reported.
     #[must_use]
     pub fn progress(self) -> usize {
-        let token = |error| TokenError::ALL.iter().position(|other| *other == error).unwrap_or(0).saturating_add(4);
+        let token = |error| TokenError::ALL.iter().position(|other| *other == error).unwrap_or(0).saturating_add(7);
         match self {
-            Self::MissingCredential => 0,
-            Self::AmbiguousCredential => 1,
-            Self::MalformedCredential | Self::MalformedApiKey => 2,
-            Self::CrossSite => 3,
+            Self::NoClientCertificate => 0,
+            Self::MissingCredential => 1,
+            // Below all that can be wrong with a token: a connection may show a certificate whatever its requests are for.
+            Self::UnvalidatedCertificate | Self::ValidationUnknown => 2,
+            Self::UnlistedCertificate => 3,
+            Self::AmbiguousCredential => 4,
+            Self::MalformedCredential | Self::MalformedApiKey => 5,
+            Self::CrossSite => 6,
             Self::Token(error) => token(error),
             // Any string may be an API key: one that nobody knows has got as far as one that is no token.
             Self::UnknownApiKey => token(TokenError::Malformed),
             Self::ExpiredApiKey => token(TokenError::Expired),
             _ => usize::MAX,
         }
+    }
+
+    /// Whether the caller has shown no credential, be it a good or a bad one.
+    #[must_use]
+    pub fn is_absence(self) -> bool {
+        matches!(self, Self::MissingCredential | Self::NoClientCertificate)
     }
 }
 
@@ -215,6 +247,7 @@ impl Code {
             Self::TokenExpired => "token_expired",
             Self::InvalidAudience => "invalid_audience",
             Self::InvalidApiKey => "invalid_api_key",
+            Self::ClientCertificateRequired => "client_certificate_required",
             Self::AmbiguousCredential => "ambiguous_credential",
             Self::CrossSite => "cross_site",
             Self::InsufficientRole => "insufficient_role",
@@ -235,7 +268,11 @@ impl Code {
     pub fn status(self) -> u16 {
         match self {
             Self::AmbiguousCredential | Self::BadPath | Self::BadRequest => 400,
-            Self::MissingCredential | Self::InvalidToken | Self::TokenExpired | Self::InvalidApiKey => 401,
+            Self::MissingCredential
+            | Self::InvalidToken
+            | Self::TokenExpired
+            | Self::InvalidApiKey
+            | Self::ClientCertificateRequired => 401,
             Self::InvalidAudience
             | Self::CrossSite
             | Self::InsufficientRole
@@ -257,6 +294,7 @@ impl Code {
             Self::TokenExpired => "The access token expired",
             Self::InvalidAudience => "The access token is meant for another audience",
             Self::InvalidApiKey => "The API key is not valid",
+            Self::ClientCertificateRequired => "The request needs a client certificate that is accepted here",
             Self::AmbiguousCredential => "The request carries differing credentials",
             Self::CrossSite => "A cookie credential is not accepted from another site",
             Self::InsufficientRole => "The caller has none of the roles that this needs",
@@ -292,6 +330,7 @@ impl Code {
             | Self::TokenExpired
             | Self::InvalidAudience
             | Self::InvalidApiKey
+            | Self::ClientCertificateRequired
             | Self::AmbiguousCredential
             | Self::InsufficientRole
             | Self::InsufficientScope

@@ -153,7 +153,7 @@ impl Engine {
     pub fn new(gateway: Gateway, seed: u64) -> Self {
         let tokens = gateway.authenticators.iter().map(|authenticator| {
             Tokens::new(match &authenticator.method {
-                Method::Jwt(_) => gateway.cached_tokens,
+                Method::Jwt(_) | Method::Mtls(_) => gateway.cached_tokens,
                 Method::Introspection(method) => method.entries,
                 Method::ApiKey(_) => NonZeroUsize::MIN, // none is kept: they are looked up anew
             })

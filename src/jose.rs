@@ -45,11 +45,17 @@ pub enum TokenError {
     LifetimeTooLong,
     /// The token is bound to a key or certificate (RFC 7800) that this gateway cannot check.
     UnsupportedConfirmation,
+    /// The token is bound to a certificate (RFC 8705 §3), and the client has shown none.
+    NoBoundCertificate,
+    /// The token is bound to a certificate, and the host does not tell which one the client has shown.
+    UnknownCertificate,
+    /// The token is bound to another certificate than the client has shown.
+    WrongCertificate,
 }
 
 impl TokenError {
     /// Every variant, in the order in which verification meets them: a later one means that the token got further.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::ForeignIssuer,
         Self::Malformed,
         Self::CriticalHeader,
@@ -68,6 +74,9 @@ impl TokenError {
         Self::ClaimMismatch,
         Self::LifetimeTooLong,
         Self::UnsupportedConfirmation,
+        Self::NoBoundCertificate,
+        Self::UnknownCertificate,
+        Self::WrongCertificate,
     ];
 
     /// The label of metrics and audit lines.
@@ -92,6 +101,9 @@ impl TokenError {
             Self::ClaimMismatch => "claim_mismatch",
             Self::LifetimeTooLong => "lifetime_too_long",
             Self::UnsupportedConfirmation => "unsupported_confirmation",
+            Self::NoBoundCertificate => "bound_certificate_missing",
+            Self::UnknownCertificate => "bound_certificate_unknown",
+            Self::WrongCertificate => "bound_certificate_differs",
         }
     }
 }

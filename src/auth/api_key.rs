@@ -87,7 +87,7 @@ impl ApiKeyMethod {
             claims: Json::Null,
         };
         let times = Times { expires: key.expires.map(UnixTime::as_secs_f64), ..Times::default() };
-        Ok(Rc::new(VerifiedToken { identity, times, key: None }))
+        Ok(Rc::new(VerifiedToken { identity, times, key: None, confirmation: None }))
     }
 }
 

@@ -8,8 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     Authenticator, AuthenticatorId, Grants, Need, Refusal, Unverified, VerifiedToken,
+    confirmation::Confirmation,
     knowledge::{Means, Patience, Tokens, unavailable},
-    refuse_bound,
 };
 use crate::{
     deny::Reason,
@@ -83,7 +83,7 @@ impl IntrospectionMethod {
             None => means.tokens(id)?.verified.get(&digest, now),
         };
         if let Some(verified) = cached {
-            verified.times.check(now, self.expectations.clock_skew)?;
+            verified.check(now, self.expectations.clock_skew, means.host)?;
             return Ok(verified);
         }
         if let Some(error) = means.tokens(id)?.refused.get(&digest, now) {
@@ -155,9 +155,9 @@ impl IntrospectionMethod {
         let times = Times::parse(&claims)?;
         times.check(now, self.expectations.clock_skew)?;
         self.expectations.check(&claims, None, &times)?;
-        refuse_bound(&claims)?;
+        let confirmation = Confirmation::read(&claims)?;
         let identity = self.grants.identity(id, authenticator, "introspection", claims);
-        Ok(VerifiedToken { identity, times, key: None })
+        Ok(VerifiedToken { identity, times, key: None, confirmation })
     }
 
     /// Whether the token is a JWT that another authenticator is there for: it is not shown to this one's provider.

@@ -2,7 +2,10 @@
 
 use std::{rc::Rc, time::Duration};
 
-use super::{Authenticator, AuthenticatorId, Grants, Need, Unverified, VerifiedToken, knowledge::Means, refuse_bound};
+use super::{
+    Authenticator, AuthenticatorId, Grants, Need, Unverified, VerifiedToken, confirmation::Confirmation,
+    knowledge::Means,
+};
 use crate::{
     cache::WITHOUT_EXPIRY,
     crypto::{Algorithm, AlgorithmSet},
@@ -60,7 +63,7 @@ impl JwtMethod {
         if available.is_ok()
             && let Some(verified) = means.tokens(id)?.verified.get(token.as_bytes(), now)
         {
-            verified.times.check(now, self.expectations.clock_skew)?;
+            verified.check(now, self.expectations.clock_skew, means.host)?;
             return Ok(verified);
         }
         let (jws, algorithm) = self.parse(token)?;
@@ -71,6 +74,7 @@ impl JwtMethod {
         let verified = Rc::new(self.read_claims(id, authenticator, &jws, key, now)?);
         let until = verified.times.expires.unwrap_or_else(|| now.saturating_add(WITHOUT_EXPIRY).as_secs_f64());
         means.tokens(id)?.verified.insert(token.as_bytes(), Rc::clone(&verified), until, now);
+        verified.check(now, self.expectations.clock_skew, means.host)?;
         Ok(verified)
     }
 
@@ -125,8 +129,9 @@ impl JwtMethod {
         let times = Times::parse(&claims)?;
         times.check(now, self.expectations.clock_skew)?;
         self.expectations.check(&claims, jws.header.media_type.as_deref(), &times)?;
-        refuse_bound(&claims)?;
-        Ok(VerifiedToken { identity: self.grants.identity(id, authenticator, "jwt", claims), times, key: Some(key) })
+        let confirmation = Confirmation::read(&claims)?;
+        let identity = self.grants.identity(id, authenticator, "jwt", claims);
+        Ok(VerifiedToken { identity, times, key: Some(key), confirmation })
     }
 
     fn keys<'a>(&'a self, sources: &'a [KeySource], now: UnixTime) -> Result<&'a KeySet, (Need, Availability)> {

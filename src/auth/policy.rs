@@ -269,7 +269,7 @@ impl Verifier<'_> {
         verdict.map_err(|unverified| match unverified {
             Unverified::Waits => Stop::Waits,
             Unverified::Refused(refusal) => {
-                let presented = refusal.reason != Reason::MissingCredential;
+                let presented = !refusal.reason.is_absence();
                 Stop::Failed(Failure { refusal, authenticator: id, scopes: Vec::new(), presented, verified: false })
             }
         })
@@ -279,6 +279,9 @@ impl Verifier<'_> {
         let Some(authenticator) = self.authenticators.get(id.0) else {
             return Err(Reason::HostFailure.into()); // not reached: ids are made from the list of authenticators
         };
+        if let Method::Mtls(method) = &authenticator.method {
+            return method.verify(id, authenticator, &mut self.means);
+        }
         let found = credential::find(&authenticator.sources, authenticator.on_multiple, request);
         let found = found.map_err(|reason| match (&authenticator.method, reason) {
             (Method::ApiKey(_), Reason::MalformedCredential) => Reason::MalformedApiKey,
@@ -294,6 +297,7 @@ impl Verifier<'_> {
             Method::Introspection(_) if self.is_api_key(&credential.value) => Err(TokenError::ForeignIssuer.into()),
             Method::Introspection(method) => method.verify(id, &credential.value, &mut self.means),
             Method::ApiKey(method) => method.verify(id, authenticator, &credential.value, self.means.now),
+            Method::Mtls(method) => method.verify(id, authenticator, &mut self.means),
         }
     }
 
@@ -302,7 +306,7 @@ impl Verifier<'_> {
         let mut authenticators = self.authenticators.iter();
         authenticators.any(|authenticator| match &authenticator.method {
             Method::ApiKey(method) => method.keys.find(credential).is_some(),
-            Method::Jwt(_) | Method::Introspection(_) => false,
+            Method::Jwt(_) | Method::Introspection(_) | Method::Mtls(_) => false,
         })
     }
 }

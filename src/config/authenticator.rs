@@ -9,6 +9,7 @@ use super::{
     error::ConfigErrorKind,
     introspection::compile_introspection,
     jwt::compile_jwt,
+    mtls::compile_mtls,
     policy::compile_claim_tests,
     provider::KeySources,
     schema::{AuthenticatorSchema, ClaimValuesSchema, OnMultipleSchema, SourceSchema},
@@ -28,18 +29,35 @@ pub fn compile_authenticator(
     key_sources: &mut KeySources,
     errors: &mut Errors,
 ) -> Option<Authenticator> {
-    let (from, on_multiple, forward_credential) = match schema {
-        AuthenticatorSchema::Jwt(schema) => (&schema.from, &schema.on_multiple, &schema.forward_credential),
-        AuthenticatorSchema::Introspection(schema) => (&schema.from, &schema.on_multiple, &schema.forward_credential),
-        AuthenticatorSchema::ApiKey(schema) => (&schema.from, &schema.on_multiple, &schema.forward_credential),
-    };
-    let default_source = match schema {
-        AuthenticatorSchema::Jwt(_) | AuthenticatorSchema::Introspection(_) => {
-            Source::Header { name: "authorization".to_owned(), scheme: Some("Bearer".to_owned()) }
+    let bearer = || Source::Header { name: "authorization".to_owned(), scheme: Some("Bearer".to_owned()) };
+    let carrier = match schema {
+        AuthenticatorSchema::Jwt(schema) => {
+            Some((bearer(), &schema.from, &schema.on_multiple, &schema.forward_credential))
         }
-        AuthenticatorSchema::ApiKey(_) => Source::Header { name: "x-api-key".to_owned(), scheme: None },
+        AuthenticatorSchema::Introspection(schema) => {
+            Some((bearer(), &schema.from, &schema.on_multiple, &schema.forward_credential))
+        }
+        AuthenticatorSchema::ApiKey(schema) => {
+            let header = Source::Header { name: "x-api-key".to_owned(), scheme: None };
+            Some((header, &schema.from, &schema.on_multiple, &schema.forward_credential))
+        }
+        // The credential is the connection's: nothing of the request carries it.
+        AuthenticatorSchema::Mtls(_) => None,
     };
-    let sources = compile_sources(from, default_source, path, errors);
+    let carried = match carrier {
+        None => Some(Carried::default()),
+        Some((default, from, on_multiple, forward_credential)) => {
+            let sources = compile_sources(from, default, path, errors);
+            sources.map(|sources| Carried {
+                sources,
+                on_multiple: match on_multiple.get() {
+                    Some(OnMultipleSchema::FirstSource) => OnMultiple::FirstSource,
+                    Some(OnMultipleSchema::Reject) | None => OnMultiple::Reject,
+                },
+                forward_credential: forward_credential.get().copied().unwrap_or(false),
+            })
+        }
+    };
     let method = match schema {
         AuthenticatorSchema::Jwt(schema) => {
             compile_jwt(schema, path, environment, key_sources, errors).map(Box::new).map(Method::Jwt)
@@ -50,17 +68,10 @@ pub fn compile_authenticator(
         AuthenticatorSchema::ApiKey(schema) => {
             schema.keys.get().map(|keys| Method::ApiKey(ApiKeyMethod { keys: Rc::clone(keys) }))
         }
+        AuthenticatorSchema::Mtls(schema) => compile_mtls(schema, path, errors).map(Box::new).map(Method::Mtls),
     };
-    Some(Authenticator {
-        name: name.to_owned(),
-        sources: sources?,
-        on_multiple: match on_multiple.get() {
-            Some(OnMultipleSchema::FirstSource) => OnMultiple::FirstSource,
-            Some(OnMultipleSchema::Reject) | None => OnMultiple::Reject,
-        },
-        forward_credential: forward_credential.get().copied().unwrap_or(false),
-        method: method?,
-    })
+    let Carried { sources, on_multiple, forward_credential } = carried?;
+    Some(Authenticator { name: name.to_owned(), sources, on_multiple, forward_credential, method: method? })
 }
 
 /// Reads the path of a claim: a dotted name, or `['an exact one']`.
@@ -154,6 +165,14 @@ pub fn is_star(texts: &[Option<String>], path: &str, errors: &mut Errors) -> boo
         errors.push(index_path(path, index), ConfigErrorKind::Contradiction(rule));
     }
     true
+}
+
+/// How a request carries a credential.
+#[derive(Default)]
+struct Carried {
+    sources: Vec<Source>,
+    on_multiple: OnMultiple,
+    forward_credential: bool,
 }
 
 fn compile_sources(

@@ -64,6 +64,8 @@ pub enum AuthenticatorSchema {
     Introspection(Box<IntrospectionSchema>),
     /// `"type": "api_key"`
     ApiKey(Box<ApiKeysSchema>),
+    /// `"type": "mtls"`
+    Mtls(Box<MtlsSchema>),
 }
 
 object! {
@@ -145,6 +147,23 @@ object! {
         optional "on_multiple" on_multiple: OnMultipleSchema,
         /// Whether a verified token stays in the forwarded request.
         optional "forward_credential" forward_credential: bool,
+    }
+}
+
+object! {
+    /// An authenticator of client certificates, any one pattern of which has to match.
+    pub struct MtlsSchema {
+        required "type" _type: String,
+        /// URIs, such as SPIFFE IDs; a trailing `*` stands for any end here and in the next two.
+        optional "uri_sans" uri_sans: Items<String>,
+        /// DNS names, compared without case.
+        optional "dns_sans" dns_sans: Items<String>,
+        /// Subjects, as the host writes them (RFC 2253).
+        optional "subjects" subjects: Items<String>,
+        /// SHA-256 of the whole certificate, in hexadecimal.
+        optional "fingerprints" fingerprints: Items<String>,
+        /// Whether the listener lets no client through whose certificate it has not validated; for hosts that cannot tell.
+        optional "listener_validates" listener_validates: bool,
     }
 }
 

@@ -198,7 +198,7 @@ impl Engine {
 fn introspection(gateway: &Gateway, id: AuthenticatorId) -> Option<&IntrospectionMethod> {
     match &gateway.authenticators.get(id.0)?.method {
         Method::Introspection(method) => Some(method),
-        Method::Jwt(_) | Method::ApiKey(_) => None,
+        Method::Jwt(_) | Method::ApiKey(_) | Method::Mtls(_) => None,
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use super::{
     ApiKeysSchema, AuthSchema, AuthenticatorSchema, ClaimValuesSchema, CombinationSchema, CryptoSchema, DpopSchema,
-    IntrospectionSchema, JwtSchema, MappedSchema, RestrictionsSchema, RuleSchema, SecretSchema, ValueSchema,
+    IntrospectionSchema, JwtSchema, MappedSchema, MtlsSchema, RestrictionsSchema, RuleSchema, SecretSchema,
+    ValueSchema,
 };
 use crate::{
     config::{
@@ -26,12 +27,13 @@ impl Decode for AuthenticatorSchema {
                 IntrospectionSchema::decode(node, errors).map(|schema| Self::Introspection(Box::new(schema)))
             }
             "api_key" => ApiKeysSchema::decode(node, errors).map(|schema| Self::ApiKey(Box::new(schema))),
-            "hmac" | "mtls" => {
+            "mtls" => MtlsSchema::decode(node, errors).map(|schema| Self::Mtls(Box::new(schema))),
+            "hmac" => {
                 errors.push(path(), ConfigErrorKind::UnsupportedValue(kind.clone()));
                 None
             }
             _ => {
-                errors.push(path(), ConfigErrorKind::NotOneOf { known: &["jwt", "introspection", "api_key"] });
+                errors.push(path(), ConfigErrorKind::NotOneOf { known: &["jwt", "introspection", "api_key", "mtls"] });
                 None
             }
         }
