@@ -38,7 +38,25 @@ fn the_configuration_for_identity_tokens_is_good() {
 #[test]
 fn the_bootstrap_for_identity_providers_is_good() {
     let examples = check("docs/identity-providers.md", "yaml", 1);
-    assert_envoy_takes(&examples[0]);
+    assert_envoy_takes(&examples[0], &[("/etc/ssl/certs/ca-certificates.crt", AUTHORITY.to_owned())]);
+}
+
+#[test]
+fn the_configurations_for_client_certificates_are_good() {
+    check("docs/client-certificates.md", "json", 2);
+}
+
+#[test]
+fn the_bootstrap_for_client_certificates_is_good() {
+    let examples = check("docs/client-certificates.md", "yaml", 1);
+    let key = rcgen::KeyPair::generate().unwrap();
+    let server = rcgen::CertificateParams::new(vec!["gateway.example.com".to_owned()]).unwrap();
+    let files = [
+        ("/etc/envoy/clients-ca.pem", AUTHORITY.to_owned()),
+        ("/etc/envoy/server.pem", server.self_signed(&key).unwrap().pem()),
+        ("/etc/envoy/server.key", key.serialize_pem()),
+    ];
+    assert_envoy_takes(&examples[0], &files);
 }
 
 #[test]
@@ -99,15 +117,17 @@ fn examples(page: &str, language: &str) -> Vec<(usize, String)> {
     examples
 }
 
-/// Checks a bootstrap with Envoy itself: its files are those of this machine, and it opens no connection.
-fn assert_envoy_takes(bootstrap: &str) {
+/// Checks a bootstrap with Envoy itself: these are the files that it names besides the module, and it opens no connection.
+fn assert_envoy_takes(bootstrap: &str, files: &[(&str, String)]) {
     let folder = TempDir::new().unwrap();
-    let authorities = folder.path().join("authorities.pem");
-    fs::write(&authorities, AUTHORITY).unwrap();
+    let mut places = vec![("/etc/envoy/gatepost.wasm", module_path())];
+    for (index, (there, content)) in files.iter().enumerate() {
+        let here = folder.path().join(index.to_string());
+        fs::write(&here, content).unwrap();
+        places.push((there, here));
+    }
     let mut text = bootstrap.to_owned();
-    for (there, here) in
-        [("/etc/envoy/gatepost.wasm", module_path()), ("/etc/ssl/certs/ca-certificates.crt", authorities)]
-    {
+    for (there, here) in places {
         assert_eq!(text.matches(there).count(), 1, "{there}");
         text = text.replace(there, &here.to_string_lossy());
     }
