@@ -26,6 +26,8 @@ use crate::{
 /// How opaque tokens are verified.
 #[derive(Debug)]
 pub struct IntrospectionMethod {
+    /// Where the configuration has it, for the log.
+    pub place: String,
     /// The introspection endpoint.
     pub endpoint: Endpoint,
     /// Who the gateway is to it.

@@ -46,6 +46,7 @@ pub fn compile_introspection(
     let cache = compile_cache(&schema.cache, &place("cache"), errors);
     let (ttl, negative_ttl, entries) = cache?;
     Some(IntrospectionMethod {
+        place: path.to_owned(),
         endpoint: endpoint?,
         client: ClientCredentials::new(schema.client_id.get()?, &secret?),
         timeout: timeout?,

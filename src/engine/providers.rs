@@ -185,7 +185,7 @@ impl Engine {
                 outcome
             }
             Err(failure) => {
-                let place = format!("authenticators.{}", authenticator.name);
+                let place = method.place.clone();
                 effects.events.push(Event::LookupFailed { place, failure });
                 Err(Refusal { reason: Reason::IntrospectionFailed, retry_after: Some(RETRY_AFTER) })
             }

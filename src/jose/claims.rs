@@ -194,6 +194,15 @@ impl ClaimPath {
         Some(Self(steps))
     }
 
+    /// The name of a path of one step.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [ClaimStep::Dotted(name) | ClaimStep::Exact(name)] => Some(name),
+            _ => None,
+        }
+    }
+
     /// The path of one dotted name.
     #[must_use]
     pub fn dotted(name: &str) -> Self {

@@ -29,7 +29,8 @@ enum Part {
 pub enum Source {
     /// `request.jwt`: the caller's claims, or one of them.
     Claims(Option<ClaimPath>),
-    /// `request.auth.NAME`: the claims that one authenticator of an `all` verified, or one of them.
+    /// `request.auth.NAME`: the claims that one authenticator of an `all` verified, or one of them; of a key, what its entry
+    /// says.
     AuthenticatorClaims(AuthenticatorId, Option<ClaimPath>),
     /// `request.header.NAME`, as it is forwarded.
     Header(String),
@@ -52,7 +53,7 @@ pub enum IdentityField {
     Subject,
     /// `identity.issuer`
     Issuer,
-    /// `identity.method`: `jwt`, `introspection` or `api_key`
+    /// `identity.method`: the authenticator's type
     Method,
     /// `identity.authenticator`: its name
     Authenticator,
@@ -216,29 +217,32 @@ impl Source {
             None => (identity.claims != Json::Null).then_some(Value::Json(&identity.claims)),
             Some(path) => path.find(&identity.claims).map(Value::Json),
         };
+        let field = |identity: &'a Identity, field: IdentityField| match field {
+            IdentityField::Subject => identity.subject.as_deref().map(text),
+            IdentityField::Issuer => identity.issuer.as_deref().map(text),
+            IdentityField::Method => Some(text(identity.method)),
+            IdentityField::Authenticator => Some(text(&identity.authenticator_name)),
+            IdentityField::Scopes => list(&identity.scopes),
+            IdentityField::Roles => list(&identity.roles),
+            IdentityField::Owner => identity.owner.as_deref().map(text),
+        };
         match self {
             Self::Claims(path) => claims(facts.identities.first()?, path),
             Self::AuthenticatorClaims(authenticator, path) => {
                 let mut identities = facts.identities.iter();
-                claims(identities.find(|identity| identity.authenticator == *authenticator)?, path)
+                let identity = identities.find(|identity| identity.authenticator == *authenticator)?;
+                // A key has no claims, but what its entry in the configuration says of it.
+                match path.as_ref().and_then(ClaimPath::name).filter(|_| identity.claims == Json::Null) {
+                    Some(name) => field(identity, IdentityField::of_entry(name)?),
+                    None => claims(identity, path),
+                }
             }
             Self::Header(name) => facts.request.header(name).map(Value::Text),
             Self::Query(name) => facts.request.query_parameter(name).map(Value::Text),
             Self::Segment(index) => facts.path.segments().get(*index).map(|segment| text(&segment.decoded)),
             Self::Method => Some(text(facts.request.method())),
             Self::Constant(constant) => Some(text(constant)),
-            Self::Identity(field) => {
-                let identity = facts.identities.first()?;
-                match field {
-                    IdentityField::Subject => identity.subject.as_deref().map(text),
-                    IdentityField::Issuer => identity.issuer.as_deref().map(text),
-                    IdentityField::Method => Some(text(identity.method)),
-                    IdentityField::Authenticator => Some(text(&identity.authenticator_name)),
-                    IdentityField::Scopes => list(&identity.scopes),
-                    IdentityField::Roles => list(&identity.roles),
-                    IdentityField::Owner => identity.owner.as_deref().map(text),
-                }
-            }
+            Self::Identity(name) => field(facts.identities.first()?, *name),
         }
     }
 }
@@ -255,6 +259,17 @@ impl IdentityField {
             "owner" => Self::Owner,
             _ => return None,
         })
+    }
+
+    /// The field in which a member of a key's entry is kept.
+    fn of_entry(name: &str) -> Option<Self> {
+        match name {
+            "id" => Some(Self::Subject),
+            "owner" => Some(Self::Owner),
+            "scopes" => Some(Self::Scopes),
+            "roles" => Some(Self::Roles),
+            _ => None,
+        }
     }
 }
 

@@ -267,3 +267,18 @@ test!(a_token_does_not_suffer_from_the_provider_of_another_one, {
     give(&mut engine, &calls[0], &key_set(r#","kid":"x""#), 3);
     assert_eq!(decided(&mut engine, 3), [(2, 401)]);
 });
+
+test!(the_log_names_an_authenticator_as_the_configuration_does, {
+    let (_, members) = OPAQUE.split_once(": ").unwrap();
+    let route = r#"{"method": "GET", "path": "/x", "auth": true}"#;
+    for (configuration, expected) in [
+        (format!(r#"{{"authenticators": {{{OPAQUE}}}, "paths": [{route}]}}"#), "authenticators.opaque"),
+        (format!(r#"{{"authorizer": {members}, "paths": [{route}]}}"#), "authorizer"),
+    ] {
+        let mut engine = Engine::new(config::load(configuration.as_bytes(), &|_| None).unwrap(), 7);
+        assert_eq!(send(&mut engine, 1, "opaque", 0), None);
+        let calls = tick(&mut engine, 1);
+        let events = fail(&mut engine, &calls[0], 2);
+        assert!(matches!(&events[..], [Event::LookupFailed { place, .. }] if place == expected), "{events:?}");
+    }
+});
