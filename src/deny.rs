@@ -64,6 +64,8 @@ pub enum Reason {
     IntrospectionFailed,
     /// Too many requests wait for a provider.
     TooManyWaiting,
+    /// There is no room to remember that the credential was used, and it may be used only once.
+    ReplayStoreFull,
     /// The host did not give or take the headers.
     HostFailure,
     /// More headers than the host can carry.
@@ -140,6 +142,7 @@ impl Reason {
             Self::KeysUnavailable,
             Self::IntrospectionFailed,
             Self::TooManyWaiting,
+            Self::ReplayStoreFull,
             Self::HostFailure,
             Self::HeadersTooLarge,
         ]
@@ -169,7 +172,9 @@ impl Reason {
             Self::NominatedIdentity | Self::UnsupportedUpgrade | Self::MalformedHead => Code::BadRequest,
             Self::NoRoute | Self::LookalikePath => Code::NoRoute,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
-            Self::KeysUnavailable | Self::IntrospectionFailed | Self::TooManyWaiting => Code::ProviderUnavailable,
+            Self::KeysUnavailable | Self::IntrospectionFailed | Self::TooManyWaiting | Self::ReplayStoreFull => {
+                Code::ProviderUnavailable
+            }
             Self::HostFailure => Code::GatewayFailure,
             Self::HeadersTooLarge => Code::HeadersTooLarge,
         }
@@ -204,6 +209,7 @@ impl Reason {
             Self::KeysUnavailable => "keys_unavailable",
             Self::IntrospectionFailed => "introspection_failed",
             Self::TooManyWaiting => "too_many_waiting",
+            Self::ReplayStoreFull => "replay_store_full",
             Self::HostFailure => "host_failure",
             Self::HeadersTooLarge => "headers_too_large",
         }

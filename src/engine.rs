@@ -25,11 +25,11 @@ mod providers;
 mod target;
 mod waiting;
 
-use std::{collections::HashSet, num::NonZeroUsize, rc::Rc};
+use std::{collections::HashSet, num::NonZeroUsize, rc::Rc, time::Duration};
 
 use crate::{
     auth::{
-        AuthenticatorId, Identity, Method, Unverified, VerifiedToken,
+        AuthenticatorId, Identity, Method, Refusal, Unverified, VerifiedToken,
         knowledge::{Means, Patience, Settled, Tokens},
         policy::{Failure, Outcome, Verifier},
     },
@@ -40,6 +40,7 @@ use crate::{
     identity_token::Issued,
     mapping::{Mapped, expression::Facts},
     provider::{CallIds, keys::KeySource, schedule::Random},
+    replay::{Rejected, Replay, Use},
     request::{Request, folded_name},
     route::table::RouteId,
     strip,
@@ -70,6 +71,7 @@ pub struct Engine {
     /// Gatepost's own tokens.
     issued: Issued,
     waiting: Waiting,
+    replay: Replay,
     random: Random,
     calls: CallIds,
 }
@@ -163,7 +165,8 @@ impl Engine {
         let sources = sources.map(|(place, config)| KeySource::new(place.clone(), config.clone())).collect();
         let (random, calls) = (Random::new(seed), CallIds::default());
         let issued = Issued::new(gateway.cached_tokens);
-        Self { gateway, tokens, sources, issued, waiting: Waiting::default(), random, calls }
+        let replay = Replay::new(&gateway.authenticators);
+        Self { gateway, tokens, sources, issued, waiting: Waiting::default(), replay, random, calls }
     }
 
     /// The configuration.
@@ -174,7 +177,7 @@ impl Engine {
 
     /// Decides about a request, or keeps it until it can be decided.
     pub fn decide(&mut self, id: RequestId, head: &Head, now: UnixTime, host: &mut dyn Host) -> Decision {
-        let occasion = Occasion { head, came: now, now, settled: &[], patience: Patience::Waits };
+        let occasion = Occasion { head, came: now, now, settled: &[], patience: Patience::Waits, is_real: true };
         let attempt = self.attempt(&occasion, host, &mut |_| {});
         match attempt.wait {
             None => attempt.decision,
@@ -182,10 +185,10 @@ impl Engine {
         }
     }
 
-    /// Decides about a request and tells each step. The request is not kept.
+    /// Decides about a request and tells each step. The request is not kept, and uses nothing up.
     pub fn explain(&mut self, head: &Head, now: UnixTime, host: &mut dyn Host) -> (Decision, Vec<Step>) {
         let mut steps = Vec::new();
-        let occasion = Occasion { head, came: now, now, settled: &[], patience: Patience::Waits };
+        let occasion = Occasion { head, came: now, now, settled: &[], patience: Patience::Waits, is_real: false };
         let attempt = self.attempt(&occasion, host, &mut |step| steps.push(step()));
         (attempt.decision, steps)
     }
@@ -221,14 +224,14 @@ impl Engine {
             Err(pending) => {
                 let patience = Patience::NoRoom;
                 let (head, came) = (&pending.head, pending.came);
-                let occasion = Occasion { head, came, now, settled: &pending.settled, patience };
+                let occasion = Occasion { head, came, now, settled: &pending.settled, patience, is_real: true };
                 self.attempt(&occasion, host, &mut |_| {}).decision
             }
         }
     }
 
     fn attempt(&mut self, occasion: &Occasion<'_>, host: &mut dyn Host, observe: Observer<'_>) -> Attempt {
-        let Occasion { head, came, now, settled, patience } = *occasion;
+        let Occasion { head, came, now, settled, patience, is_real } = *occasion;
         let gateway = &self.gateway;
         let refused = |(reason, allow)| {
             let circumstances = Circumstances { allow, ..circumstances(head) };
@@ -246,16 +249,17 @@ impl Engine {
             Err(refusal) => return refused(refusal),
         };
         let (tokens, sources) = (self.tokens.as_mut_slice(), self.sources.as_mut_slice());
+        let (replay, needs, uses) = (&mut self.replay, Vec::new(), Vec::new());
         let mut verifier = Verifier {
             authenticators: &gateway.authenticators,
-            means: Means { now, came, host, tokens, sources, settled, patience, needs: Vec::new() },
+            means: Means { now, came, host: &mut *host, tokens, sources, settled, patience, needs, replay, uses },
             csrf_origins: gateway.csrf_origins.as_deref(),
             observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
             verdicts: Vec::new(),
         };
         let record = Record { route: target.route.map(|route| route.label.clone()), ..Record::default() };
         let outcome = target.policy.map(|policy| policy.evaluate(&request, &mut verifier));
-        let needs = std::mem::take(&mut verifier.means.needs);
+        let Means { needs, mut uses, .. } = verifier.means;
         let (verified, mut record) = match outcome {
             None => (Vec::new(), record),
             Some(Outcome::Anonymous) => {
@@ -283,6 +287,11 @@ impl Engine {
                 scopes: caller.scopes.len(),
             });
         }
+        // What others used up, or tried to, in vain, stays as it was.
+        uses.retain(|r#use| verified.iter().any(|verified| verified.identity.authenticator == r#use.authenticator));
+        if is_real && let Err(failure) = use_up(&uses, &mut self.replay, now, host) {
+            return refuse(gateway, &request, &target, failure, record).into();
+        }
         forward(gateway, &request, &target, &verified, &mut self.issued, now, record).into()
     }
 }
@@ -295,6 +304,8 @@ struct Occasion<'a> {
     now: UnixTime,
     settled: &'a [Settled],
     patience: Patience,
+    /// Whether the request is let through if it is good, so that what it uses is used up.
+    is_real: bool,
 }
 
 /// A decision, or what it waits for.
@@ -311,6 +322,19 @@ impl From<Decision> for Attempt {
 
 /// Told of each step, as a closure, so that a step which nobody wants to see costs nothing.
 type Observer<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Step);
+
+/// Uses up what the credentials of a request may be used for only once.
+fn use_up(uses: &[Use], replay: &mut Replay, now: UnixTime, store: &mut dyn Host) -> Result<(), Failure> {
+    uses.iter().try_for_each(|r#use| {
+        replay.enter(r#use, now, store).map_err(|rejected| {
+            let refusal = match rejected {
+                Rejected::Replayed => r#use.replayed.into(),
+                Rejected::Full => Refusal { reason: Reason::ReplayStoreFull, retry_after: Some(RETRY_AFTER) },
+            };
+            Failure::of_verified(refusal, r#use.authenticator)
+        })
+    })
+}
 
 fn forward(
     gateway: &Gateway,
@@ -340,7 +364,7 @@ fn forward(
         }
         Err(reason) => {
             let caller = identities.first().map_or(AuthenticatorId(usize::MAX), |identity| identity.authenticator);
-            refuse(gateway, request, target, Failure::of_verified(reason, caller), record)
+            refuse(gateway, request, target, Failure::of_verified(reason.into(), caller), record)
         }
     }
 }
@@ -412,6 +436,9 @@ fn name_of(gateway: &Gateway, id: AuthenticatorId) -> String {
     let authenticator = gateway.authenticators.get(id.0);
     authenticator.map(|authenticator| authenticator.name.clone()).unwrap_or_default()
 }
+
+/// When it is worth another try to remember something. Another nonce may find room at once.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -18,7 +18,7 @@
 //! | How is a request refused? | [`deny`] |
 //! | What is an identity provider asked, and when? | [`provider`] |
 //! | What does the host offer besides requests? | [`host`] |
-//! | What is remembered? | [`cache`] |
+//! | What is remembered? | [`cache`], [`replay`] |
 //!
 //! Dependencies point one way: `plugin` to [`engine`], that to [`auth`], [`route`] and [`mapping`], those to [`jose`],
 //! [`crypto`] and [`request`]. Nothing but `plugin` names proxy-wasm, reads a clock or makes a call.
@@ -50,6 +50,7 @@ pub mod json;
 pub mod mapping;
 pub mod provider;
 pub mod query;
+pub mod replay;
 pub mod request;
 pub mod route;
 pub mod strip;

@@ -14,6 +14,7 @@ use crate::{
         keys::{Availability, KeySource},
         lookup::{Lookups, TokenDigest},
     },
+    replay::{Replay, Use},
     time::UnixTime,
 };
 
@@ -53,6 +54,10 @@ pub struct Means<'a> {
     pub patience: Patience,
     /// What it waits for.
     pub needs: Vec<Need>,
+    /// What was used once.
+    pub replay: &'a mut Replay,
+    /// What the credentials that were looked at use up, once the request is let through with them.
+    pub uses: Vec<Use>,
 }
 
 /// Whether a request may wait for a provider.
@@ -111,6 +116,28 @@ impl Means<'_> {
     /// What is known of an authenticator's tokens.
     pub fn tokens(&mut self, id: AuthenticatorId) -> Result<&mut Tokens, Unverified> {
         self.tokens.get_mut(id.0).ok_or(Reason::HostFailure.into()) // not reached: there is one for each authenticator
+    }
+
+    /// Notes that an authenticator's credential uses something up, as [`Replay::make`] has it. This only looks: a request
+    /// that waits must not meet its own entry, so it is entered when the request is let through.
+    ///
+    /// # Errors
+    ///
+    /// It was used before.
+    pub fn use_once(
+        &mut self,
+        authenticator: AuthenticatorId,
+        key: &[u8],
+        nonce: &[u8],
+        until: UnixTime,
+        replayed: Reason,
+    ) -> Result<(), Unverified> {
+        let r#use = self.replay.make(authenticator, key, nonce, until, replayed);
+        if self.replay.is_used(&r#use, self.host) {
+            return Err(replayed.into());
+        }
+        self.uses.push(r#use);
+        Ok(())
     }
 
     /// Has the request wait, or refuses it where it may not.

@@ -205,7 +205,7 @@ impl Requirements {
     fn check(&self, verified: Vec<Rc<VerifiedToken>>) -> Result<Vec<Rc<VerifiedToken>>, Stop> {
         if let Some(caller) = verified.first() {
             self.check_identity(&caller.identity).map_err(|reason| {
-                let failure = Failure::of_verified(reason, caller.identity.authenticator);
+                let failure = Failure::of_verified(reason.into(), caller.identity.authenticator);
                 Stop::Failed(Failure { scopes: self.scopes.clone(), ..failure })
             })?;
         }
@@ -232,8 +232,8 @@ impl Requirements {
 impl Failure {
     /// A failure of a request whose caller was verified.
     #[must_use]
-    pub fn of_verified(reason: Reason, authenticator: AuthenticatorId) -> Self {
-        Self { refusal: reason.into(), authenticator, scopes: Vec::new(), presented: true, verified: true }
+    pub fn of_verified(refusal: Refusal, authenticator: AuthenticatorId) -> Self {
+        Self { refusal, authenticator, scopes: Vec::new(), presented: true, verified: true }
     }
 
     /// Of several failures one of a provider, as the caller's credential may be good; else the one that got furthest. The

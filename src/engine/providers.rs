@@ -99,7 +99,7 @@ impl Engine {
         let pending = self.waiting.remove(id)?;
         let patience = if pending.is_overdue { Patience::IsOver } else { Patience::Waits };
         let (head, came) = (&pending.head, pending.came);
-        let occasion = Occasion { head, came, now, settled: &pending.settled, patience };
+        let occasion = Occasion { head, came, now, settled: &pending.settled, patience, is_real: true };
         let attempt = self.attempt(&occasion, host, &mut |_| {});
         Some(match attempt.wait {
             None => attempt.decision,
