@@ -130,6 +130,7 @@ mod tests {
             peer::tests::Connection,
         },
         config,
+        replay::Replay,
         test::test,
         time::UnixTime,
     };
@@ -151,7 +152,9 @@ mod tests {
         let Method::Mtls(method) = &authenticator.method else { panic!("{authenticator:?}") };
         let now = UnixTime::from_secs(1_800_000_000);
         let (settled, patience, needs) = (&[][..], Patience::Waits, Vec::new());
-        let mut means = Means { now, came: now, host, tokens, sources: &mut [], settled, patience, needs };
+        let (replay, uses) = (&mut Replay::new(&[]), Vec::new());
+        let mut means =
+            Means { now, came: now, host, tokens, sources: &mut [], settled, patience, needs, replay, uses };
         method.verify(AuthenticatorId(0), authenticator, &mut means)
     }
 
