@@ -2,6 +2,7 @@
 
 pub mod api_key;
 pub mod confirmation;
+pub mod dpop;
 pub mod introspection;
 pub mod jwt;
 pub mod knowledge;
@@ -18,6 +19,7 @@ use crate::{
     jose::{
         TokenError,
         claims::{ClaimPath, Times},
+        dpop::ProofError,
         jwk::KeyFingerprint,
     },
     json::Json,
@@ -137,6 +139,15 @@ impl Authenticator {
     pub fn carriers(&self, request: &Request<'_>) -> Vec<&Source> {
         credential::carriers(&self.sources, self.on_multiple, request)
     }
+
+    /// Where the proof that goes with its credential stands: it is a credential as well.
+    #[must_use]
+    pub fn proof_source(&self) -> Option<Source> {
+        match &self.method {
+            Method::Jwt(method) => method.dpop.mode.proof_source(),
+            Method::Introspection(_) | Method::ApiKey(_) | Method::Mtls(_) => None,
+        }
+    }
 }
 
 impl Method {
@@ -144,7 +155,8 @@ impl Method {
     #[must_use]
     pub fn schemes(&self) -> &'static [&'static str] {
         match self {
-            Self::Jwt(_) | Self::Introspection(_) => &["Bearer"],
+            Self::Jwt(method) => method.dpop.mode.schemes(),
+            Self::Introspection(_) => &["Bearer"],
             Self::ApiKey(_) => &["ApiKey"],
             // No scheme asks for a certificate: that is between the connection's ends (RFC 8446 §4.3.2).
             Self::Mtls(_) => &[],
@@ -205,6 +217,12 @@ impl From<Reason> for Refusal {
 impl From<Reason> for Unverified {
     fn from(reason: Reason) -> Self {
         Self::Refused(reason.into())
+    }
+}
+
+impl From<ProofError> for Unverified {
+    fn from(error: ProofError) -> Self {
+        Reason::Proof(error).into()
     }
 }
 

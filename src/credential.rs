@@ -47,7 +47,13 @@ pub struct Credential<'a> {
     pub value: Cow<'a, str>,
     /// Whether cookies alone carry it: browsers attach those to requests that other sites make.
     pub from_cookie: bool,
+    /// The authentication schemes that it was presented with.
+    pub schemes: Schemes<'a>,
 }
+
+/// Authentication schemes (RFC 9110 §11.1), compared without case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schemes<'a>(Vec<&'a str>);
 
 /// Places from which credentials are removed, for all authenticators of a route together. Credentials are read under
 /// their exact names, and removed under every spelling that a service could take for one of them.
@@ -72,6 +78,15 @@ impl Source {
         match (self, other) {
             (Self::Header { name, .. }, Self::Header { name: other, .. }) => name == other,
             _ => self == other,
+        }
+    }
+
+    /// The authentication scheme that goes before the credential here.
+    #[must_use]
+    pub fn scheme(&self) -> Option<&str> {
+        match self {
+            Self::Header { scheme, .. } => scheme.as_deref(),
+            Self::Cookie { .. } | Self::Query { .. } => None,
         }
     }
 
@@ -100,6 +115,14 @@ impl Source {
     }
 }
 
+impl Schemes<'_> {
+    /// Whether one of them is this.
+    #[must_use]
+    pub fn has(&self, scheme: &str) -> bool {
+        self.0.iter().any(|other| other.eq_ignore_ascii_case(scheme))
+    }
+}
+
 /// Finds the credential that the request presents at these sources. Byte-identical copies are one.
 ///
 /// # Errors
@@ -107,11 +130,12 @@ impl Source {
 /// [`Reason::AmbiguousCredential`] for differing ones, [`Reason::MalformedCredential`] for a scheme that one token and
 /// nothing else does not follow, and for what is not text.
 pub fn find<'a>(
-    sources: &[Source],
+    sources: &'a [Source],
     on_multiple: OnMultiple,
     request: &Request<'a>,
 ) -> Result<Option<Credential<'a>>, Reason> {
     let mut found: Option<(Presented<'a>, bool)> = None;
+    let mut schemes = Schemes::default();
     for source in sources {
         let cookie = matches!(source, Source::Cookie { .. });
         for value in source.values(request) {
@@ -120,6 +144,7 @@ pub fn find<'a>(
                 Some((first, from_cookie)) if *first == value => *from_cookie &= cookie,
                 Some(_) => return Err(Reason::AmbiguousCredential),
             }
+            schemes.0.extend(source.scheme());
         }
         if found.is_some() && on_multiple == OnMultiple::FirstSource {
             break;
@@ -128,7 +153,7 @@ pub fn find<'a>(
     match found {
         None => Ok(None),
         Some((None, _)) => Err(Reason::MalformedCredential),
-        Some((Some(value), from_cookie)) => Ok(Some(Credential { value, from_cookie })),
+        Some((Some(value), from_cookie)) => Ok(Some(Credential { value, from_cookie, schemes })),
     }
 }
 
@@ -282,7 +307,8 @@ mod tests {
     fn look(on_multiple: OnMultiple, path: &str, headers: &[(&str, &str)]) -> Result<Option<(String, bool)>, Reason> {
         let head = head(path, headers);
         let request = Request::new(&head).unwrap();
-        let found = find(&sources(), on_multiple, &request)?;
+        let sources = sources();
+        let found = find(&sources, on_multiple, &request)?;
         Ok(found.map(|credential| (credential.value.into_owned(), credential.from_cookie)))
     }
 

@@ -7,7 +7,7 @@ mod answer;
 
 use std::fmt;
 
-use crate::jose::TokenError;
+use crate::jose::{TokenError, dpop::ProofError};
 
 pub use answer::{Answer, Circumstances, Format, GrpcStatus, Responses};
 
@@ -32,6 +32,8 @@ pub enum Reason {
     UnlistedCertificate,
     /// The token was refused.
     Token(TokenError),
+    /// The token is good, and the DPoP proof that it needs is not.
+    Proof(ProofError),
     /// An API key's carrier is malformed: the scheme without a key, or with something after it.
     MalformedApiKey,
     /// No configured key has the hash of the one that was presented.
@@ -117,6 +119,7 @@ impl Reason {
     /// Every reason, those of tokens included.
     pub fn all() -> impl Iterator<Item = Self> {
         let tokens = TokenError::ALL.into_iter().map(Self::Token);
+        let proofs = ProofError::ALL.into_iter().map(Self::Proof);
         [
             Self::MissingCredential,
             Self::MalformedCredential,
@@ -148,6 +151,7 @@ impl Reason {
         ]
         .into_iter()
         .chain(tokens)
+        .chain(proofs)
     }
 
     /// What the caller is told.
@@ -163,7 +167,7 @@ impl Reason {
             | Self::UnlistedCertificate => Code::ClientCertificateRequired,
             Self::Token(TokenError::Expired) => Code::TokenExpired,
             Self::Token(TokenError::WrongAudience) => Code::InvalidAudience,
-            Self::MalformedCredential | Self::Token(_) => Code::InvalidToken,
+            Self::MalformedCredential | Self::Token(_) | Self::Proof(_) => Code::InvalidToken,
             Self::MalformedApiKey | Self::UnknownApiKey | Self::ExpiredApiKey => Code::InvalidApiKey,
             Self::InsufficientRole => Code::InsufficientRole,
             Self::InsufficientScope => Code::InsufficientScope,
@@ -193,6 +197,7 @@ impl Reason {
             Self::ValidationUnknown => "certificate_validation_unknown",
             Self::UnlistedCertificate => "unlisted_certificate",
             Self::Token(error) => error.label(),
+            Self::Proof(error) => error.label(),
             Self::MalformedApiKey => "malformed_api_key",
             Self::UnknownApiKey => "unknown_api_key",
             Self::ExpiredApiKey => "expired_api_key",
@@ -215,6 +220,13 @@ impl Reason {
         }
     }
 
+    /// Whether it is for the proof and not for the token that a caller is refused: RFC 9449 §7.1 has an `error` of its own for
+    /// it. A proof by another key is as good as any; it is the token that is not bound to it.
+    #[must_use]
+    pub fn is_of_proof(self) -> bool {
+        matches!(self, Self::Proof(error) if error != ProofError::WrongKey)
+    }
+
     /// How far a credential got before it was refused: of several failures the one that got furthest is reported.
     #[must_use]
     pub fn progress(self) -> usize {
@@ -232,6 +244,7 @@ impl Reason {
             // Any string may be an API key: one that nobody knows has got as far as one that is no token.
             Self::UnknownApiKey => token(TokenError::Malformed),
             Self::ExpiredApiKey => token(TokenError::Expired),
+            Self::Proof(_) => TokenError::ALL.len().saturating_add(7),
             _ => usize::MAX,
         }
     }
@@ -382,6 +395,12 @@ impl Code {
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.label())
+    }
+}
+
+impl From<ProofError> for Reason {
+    fn from(error: ProofError) -> Self {
+        Self::Proof(error)
     }
 }
 

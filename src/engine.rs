@@ -253,6 +253,8 @@ impl Engine {
         let mut verifier = Verifier {
             authenticators: &gateway.authenticators,
             means: Means { now, came, host: &mut *host, tokens, sources, settled, patience, needs, replay, uses },
+            path: &target.path,
+            path_policy: gateway.path_policy,
             csrf_origins: gateway.csrf_origins.as_deref(),
             observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
             verdicts: Vec::new(),
@@ -397,6 +399,7 @@ fn refuse(gateway: &Gateway, request: &Request<'_>, target: &Target<'_>, failure
     let mut circumstances = circumstances(request.head());
     circumstances.scopes = &failure.scopes;
     circumstances.retry_after = failure.refusal.retry_after;
+    circumstances.proof_failed = reason.is_of_proof();
     let readers = target.policy.iter().flat_map(|policy| &policy.readers);
     for scheme in readers.filter_map(|id| gateway.authenticators.get(id.0)).flat_map(|reader| reader.method.schemes()) {
         if !circumstances.schemes.contains(scheme) {

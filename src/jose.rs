@@ -1,6 +1,7 @@
 //! JSON Object Signing and Encryption, as far as a verifier needs it: tokens, key sets, claims.
 
 pub mod claims;
+pub mod dpop;
 pub mod jwk;
 pub mod jws;
 
@@ -45,6 +46,10 @@ pub enum TokenError {
     LifetimeTooLong,
     /// The token is bound to a key or certificate (RFC 7800) that this gateway cannot check.
     UnsupportedConfirmation,
+    /// The token is not bound to the key of a DPoP proof, and has to be, or is presented as if it were (RFC 9449 §7.1).
+    NotBoundToProof,
+    /// The token is bound to the key of a DPoP proof, and presented as if it were not (RFC 9449 §7.2).
+    BoundTokenAsBearer,
     /// The token is bound to a certificate (RFC 8705 §3), and the client has shown none.
     NoBoundCertificate,
     /// The token is bound to a certificate, and the host does not tell which one the client has shown.
@@ -55,7 +60,7 @@ pub enum TokenError {
 
 impl TokenError {
     /// Every variant, in the order in which verification meets them: a later one means that the token got further.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::ForeignIssuer,
         Self::Malformed,
         Self::CriticalHeader,
@@ -74,6 +79,8 @@ impl TokenError {
         Self::ClaimMismatch,
         Self::LifetimeTooLong,
         Self::UnsupportedConfirmation,
+        Self::NotBoundToProof,
+        Self::BoundTokenAsBearer,
         Self::NoBoundCertificate,
         Self::UnknownCertificate,
         Self::WrongCertificate,
@@ -101,6 +108,8 @@ impl TokenError {
             Self::ClaimMismatch => "claim_mismatch",
             Self::LifetimeTooLong => "lifetime_too_long",
             Self::UnsupportedConfirmation => "unsupported_confirmation",
+            Self::NotBoundToProof => "not_bound_to_proof",
+            Self::BoundTokenAsBearer => "bound_token_as_bearer",
             Self::NoBoundCertificate => "bound_certificate_missing",
             Self::UnknownCertificate => "bound_certificate_unknown",
             Self::WrongCertificate => "bound_certificate_differs",

@@ -1,9 +1,10 @@
-//! Tokens that are good only with a proof of possession (RFC 7800): bound to a client certificate (RFC 8705).
+//! Tokens that are good only with a proof of possession (RFC 7800): bound to a client certificate (RFC 8705), or to the key of
+//! DPoP proofs (RFC 9449).
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use subtle::ConstantTimeEq as _;
 
-use super::peer;
+use super::{dpop::DpopMode, peer};
 use crate::{host::Host, jose::TokenError, json::Json};
 
 /// What whoever presents a token has to prove besides.
@@ -11,41 +12,57 @@ use crate::{host::Host, jose::TokenError, json::Json};
 pub enum Confirmation {
     /// That the client's certificate is the one with this SHA-256 (RFC 8705 §3.1).
     Certificate([u8; 32]),
+    /// That whoever has the key of this thumbprint made the request (RFC 9449 §6.1): [`Dpop::check`](super::dpop::Dpop::check).
+    ProofKey([u8; 32]),
 }
 
 impl Confirmation {
-    /// Reads `cnf` (RFC 7800 §3.1); none where the claims have none, so that the token is a bearer token.
+    /// Reads `cnf` (RFC 7800 §3.1), as far as an authenticator accepts it; none where the claims have none, so that the token
+    /// is a bearer token.
     ///
     /// # Errors
     ///
     /// [`TokenError::UnsupportedConfirmation`] for any member that is not checked here, also beside one that is: no bound
     /// token is taken for a bearer token, nor for one that is bound to less. [`TokenError::MalformedClaim`] for what is no
-    /// SHA-256.
-    pub fn read(claims: &Json) -> Result<Option<Self>, TokenError> {
+    /// SHA-256. [`TokenError::NotBoundToProof`] where it has to be bound to the key of a proof, and is not.
+    pub fn read(claims: &Json, mode: DpopMode) -> Result<Option<Self>, TokenError> {
+        let confirmation = Self::parse(claims, mode)?;
+        match confirmation {
+            None | Some(Self::Certificate(_)) if mode == DpopMode::Required => Err(TokenError::NotBoundToProof),
+            confirmation => Ok(confirmation),
+        }
+    }
+
+    fn parse(claims: &Json, mode: DpopMode) -> Result<Option<Self>, TokenError> {
         let Some(confirmation) = claims.get("cnf") else {
             return Ok(None);
         };
         let Json::Object(members) = confirmation else {
             return Err(TokenError::UnsupportedConfirmation);
         };
-        match members.as_slice() {
-            [(name, thumbprint)] if name == "x5t#S256" => {
-                let decoded = thumbprint.as_str().and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
-                let digest = decoded.and_then(|bytes| bytes.try_into().ok());
-                digest.map(|digest| Some(Self::Certificate(digest))).ok_or(TokenError::MalformedClaim)
-            }
-            _ => Err(TokenError::UnsupportedConfirmation),
-        }
+        let [(name, thumbprint)] = members.as_slice() else {
+            return Err(TokenError::UnsupportedConfirmation);
+        };
+        let bound: fn([u8; 32]) -> Self = match name.as_str() {
+            "x5t#S256" => Self::Certificate,
+            "jkt" if mode != DpopMode::Off => Self::ProofKey,
+            _ => return Err(TokenError::UnsupportedConfirmation),
+        };
+        let decoded = thumbprint.as_str().and_then(|text| BASE64_URL_SAFE_NO_PAD.decode(text).ok());
+        let digest = decoded.and_then(|bytes| bytes.try_into().ok()).ok_or(TokenError::MalformedClaim)?;
+        Ok(Some(bound(digest)))
     }
 
-    /// Checks the proof. Whether the host has validated the certificate is nothing to it: the handshake has proved who has
+    /// Checks what the connection proves. Whether the host has validated the certificate is nothing to it: the handshake has proved who has
     /// its key, and who that is the token says (RFC 8705 §6.2).
     ///
     /// # Errors
     ///
     /// [`TokenError::NoBoundCertificate`], [`TokenError::UnknownCertificate`] or [`TokenError::WrongCertificate`].
     pub fn check(&self, host: &mut dyn Host) -> Result<(), TokenError> {
-        let Self::Certificate(bound) = self;
+        let Self::Certificate(bound) = self else {
+            return Ok(()); // it is for the request to prove
+        };
         match peer::digest(host) {
             Some(shown) if bool::from(bound.ct_eq(&shown)) => Ok(()),
             Some(_) => Err(TokenError::WrongCertificate),
@@ -64,7 +81,11 @@ mod tests {
     const THUMBPRINT: &str = "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg0";
 
     fn read(confirmation: &str) -> Result<Option<Confirmation>, TokenError> {
-        Confirmation::read(&Json::parse(format!("{{{confirmation}}}").as_bytes(), 8).unwrap())
+        read_as(confirmation, DpopMode::Off)
+    }
+
+    fn read_as(confirmation: &str, mode: DpopMode) -> Result<Option<Confirmation>, TokenError> {
+        Confirmation::read(&Json::parse(format!("{{{confirmation}}}").as_bytes(), 8).unwrap(), mode)
     }
 
     test!(a_token_is_bound_to_one_certificate_and_nothing_else, {
@@ -92,6 +113,24 @@ mod tests {
         // The last character of a thumbprint holds four bits; others are of no canonical encoding.
         let odd = THUMBPRINT.replace("dg0", "dg2");
         assert_eq!(read(&format!(r#""cnf":{{"x5t#S256":"{odd}"}}"#)), Err(TokenError::MalformedClaim));
+    });
+
+    test!(a_mode_accepts_tokens_of_its_kind, {
+        let (key, certificate) =
+            (format!(r#""cnf":{{"jkt":"{THUMBPRINT}"}}"#), format!(r#""cnf":{{"x5t#S256":"{THUMBPRINT}"}}"#));
+        for (mode, key_is, certificate_is, bearer_is) in [
+            (DpopMode::Off, Err(TokenError::UnsupportedConfirmation), Ok(true), Ok(false)),
+            (DpopMode::Allowed, Ok(true), Ok(true), Ok(false)),
+            (DpopMode::Required, Ok(true), Err(TokenError::NotBoundToProof), Err(TokenError::NotBoundToProof)),
+        ] {
+            let is_bound = |confirmation: &str| read_as(confirmation, mode).map(|bound| bound.is_some());
+            assert_eq!(is_bound(&key), key_is, "{mode:?}");
+            assert_eq!(is_bound(&certificate), certificate_is, "{mode:?}");
+            assert_eq!(is_bound(r#""sub":"x""#), bearer_is, "{mode:?}");
+            let both = format!(r#""cnf":{{"x5t#S256":"{THUMBPRINT}","jkt":"{THUMBPRINT}"}}"#);
+            assert_eq!(is_bound(&both), Err(TokenError::UnsupportedConfirmation), "{mode:?}");
+        }
+        assert_eq!(read_as(r#""cnf":{"jkt":"AAAA"}"#, DpopMode::Allowed), Err(TokenError::MalformedClaim));
     });
 
     test!(the_certificate_on_the_connection_decides, {

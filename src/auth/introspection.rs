@@ -9,6 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{
     Authenticator, AuthenticatorId, Grants, Need, Refusal, Unverified, VerifiedToken,
     confirmation::Confirmation,
+    dpop::DpopMode,
     knowledge::{Means, Patience, Tokens, unavailable},
 };
 use crate::{
@@ -157,7 +158,7 @@ impl IntrospectionMethod {
         let times = Times::parse(&claims)?;
         times.check(now, self.expectations.clock_skew)?;
         self.expectations.check(&claims, None, &times)?;
-        let confirmation = Confirmation::read(&claims)?;
+        let confirmation = Confirmation::read(&claims, DpopMode::Off)?;
         let identity = self.grants.identity(id, authenticator, "introspection", claims);
         Ok(VerifiedToken { identity, times, key: None, confirmation })
     }

@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use super::{
-    Authenticator, AuthenticatorId, Grants, Need, Unverified, VerifiedToken, confirmation::Confirmation,
+    Authenticator, AuthenticatorId, Grants, Need, Unverified, VerifiedToken, confirmation::Confirmation, dpop::Dpop,
     knowledge::Means,
 };
 use crate::{
@@ -30,6 +30,8 @@ pub struct JwtMethod {
     pub expectations: Expectations,
     /// Where roles and scopes stand.
     pub grants: Grants,
+    /// What is asked besides of those whose tokens are bound to a key.
+    pub dpop: Dpop,
     /// Issuers that other authenticators are there for, and this one is not.
     pub foreign_issuers: Vec<String>,
 }
@@ -44,7 +46,8 @@ pub enum Keys {
 }
 
 impl JwtMethod {
-    /// Verifies a token, or finds it among those verified before.
+    /// Verifies a token, or finds it among those verified before. Whether the request proves what a token that is bound to a
+    /// key asks for is left to [`Dpop::check`].
     ///
     /// # Errors
     ///
@@ -129,7 +132,7 @@ impl JwtMethod {
         let times = Times::parse(&claims)?;
         times.check(now, self.expectations.clock_skew)?;
         self.expectations.check(&claims, jws.header.media_type.as_deref(), &times)?;
-        let confirmation = Confirmation::read(&claims)?;
+        let confirmation = Confirmation::read(&claims, self.dpop.mode)?;
         let identity = self.grants.identity(id, authenticator, "jwt", claims);
         Ok(VerifiedToken { identity, times, key: Some(key), confirmation })
     }

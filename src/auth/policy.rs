@@ -2,7 +2,9 @@
 
 use std::rc::Rc;
 
-use super::{Authenticator, AuthenticatorId, Identity, Method, Refusal, Unverified, VerifiedToken, knowledge::Means};
+use super::{
+    Authenticator, AuthenticatorId, Identity, Method, Refusal, Unverified, VerifiedToken, dpop::Sent, knowledge::Means,
+};
 use crate::{
     credential::{self, Credential, Places},
     deny::Reason,
@@ -11,6 +13,7 @@ use crate::{
         claims::{Accepted, ClaimTest, check_audience},
     },
     request::Request,
+    route::path::{NormalPath, PathPolicy},
 };
 
 /// What a route asks of its callers.
@@ -91,6 +94,10 @@ pub struct Verifier<'a> {
     pub authenticators: &'a [Authenticator],
     /// What they verify with.
     pub means: Means<'a>,
+    /// The request's path.
+    pub path: &'a NormalPath,
+    /// How that was normalised.
+    pub path_policy: PathPolicy,
     /// Origins, besides the request's own, whose requests may carry cookies; none to leave origins unchecked.
     pub csrf_origins: Option<&'a [String]>,
     /// Told of each authenticator's verdict.
@@ -131,14 +138,18 @@ impl Policy {
         let readers = || self.readers.iter().filter_map(|id| Some((*id, authenticators.get(id.0)?)));
         let mut places = Places::default();
         for (_, reader) in readers() {
-            reader.sources.iter().for_each(|source| places.insert(source));
+            reader.sources.iter().chain(&reader.proof_source()).for_each(|source| places.insert(source));
         }
         for (_, reader) in readers().filter(|(_, reader)| reader.forward_credential) {
-            reader.carriers(request).into_iter().for_each(|source| places.keep(source));
+            reader.carriers(request).into_iter().chain(&reader.proof_source()).for_each(|source| places.keep(source));
         }
         let has_verified = |id: AuthenticatorId| verified.iter().any(|identity| identity.authenticator == id);
         for (_, reader) in readers().filter(|(id, reader)| has_verified(*id) && !reader.forward_credential) {
-            reader.carriers(request).into_iter().for_each(|source| places.give_up(source));
+            reader
+                .carriers(request)
+                .into_iter()
+                .chain(&reader.proof_source())
+                .for_each(|source| places.give_up(source));
         }
         places
     }
@@ -292,7 +303,12 @@ impl Verifier<'_> {
             return Err(Reason::CrossSite.into());
         }
         match &authenticator.method {
-            Method::Jwt(method) => method.verify(id, authenticator, &credential.value, &mut self.means),
+            Method::Jwt(method) => {
+                let verified = method.verify(id, authenticator, &credential.value, &mut self.means)?;
+                let sent = Sent { request, path: self.path, path_policy: self.path_policy };
+                method.dpop.check(id, &verified, &credential, &sent, &mut self.means)?;
+                Ok(verified)
+            }
             // An API key is not shown to a provider, though both be read at one place.
             Method::Introspection(_) if self.is_api_key(&credential.value) => Err(TokenError::ForeignIssuer.into()),
             Method::Introspection(method) => method.verify(id, &credential.value, &mut self.means),

@@ -8,14 +8,14 @@ use super::{
     decode::{Errors, Items, Member, Named, NonEmpty, OneOrMore, good_items, index_path, member_path},
     error::ConfigErrorKind,
     introspection::compile_introspection,
-    jwt::compile_jwt,
+    jwt::{compile_jwt, dpop_mode},
     mtls::compile_mtls,
     policy::compile_claim_tests,
     provider::KeySources,
     schema::{AuthenticatorSchema, ClaimValuesSchema, OnMultipleSchema, SourceSchema},
 };
 use crate::{
-    auth::{Authenticator, Grants, Method, api_key::ApiKeyMethod},
+    auth::{Authenticator, Grants, Method, api_key::ApiKeyMethod, dpop::DpopMode},
     credential::{OnMultiple, Source},
     jose::claims::{Accepted, AcceptedTypes, ClaimPath, Expectations},
 };
@@ -29,17 +29,22 @@ pub fn compile_authenticator(
     key_sources: &mut KeySources,
     errors: &mut Errors,
 ) -> Option<Authenticator> {
-    let bearer = || Source::Header { name: "authorization".to_owned(), scheme: Some("Bearer".to_owned()) };
+    let authorization =
+        |scheme: &str| Source::Header { name: "authorization".to_owned(), scheme: Some(scheme.to_owned()) };
+    let bearer = || vec![authorization("Bearer")];
     let carrier = match schema {
         AuthenticatorSchema::Jwt(schema) => {
-            Some((bearer(), &schema.from, &schema.on_multiple, &schema.forward_credential))
+            let mut default = bearer();
+            // Bearer tokens are read where they are not accepted as well, and refused rather than overlooked.
+            default.extend((dpop_mode(schema) != DpopMode::Off).then(|| authorization("DPoP")));
+            Some((default, &schema.from, &schema.on_multiple, &schema.forward_credential))
         }
         AuthenticatorSchema::Introspection(schema) => {
             Some((bearer(), &schema.from, &schema.on_multiple, &schema.forward_credential))
         }
         AuthenticatorSchema::ApiKey(schema) => {
             let header = Source::Header { name: "x-api-key".to_owned(), scheme: None };
-            Some((header, &schema.from, &schema.on_multiple, &schema.forward_credential))
+            Some((vec![header], &schema.from, &schema.on_multiple, &schema.forward_credential))
         }
         // The credential is the connection's: nothing of the request carries it.
         AuthenticatorSchema::Mtls(_) => None,
@@ -177,12 +182,12 @@ struct Carried {
 
 fn compile_sources(
     schema: &Member<NonEmpty<SourceSchema>>,
-    default: Source,
+    default: Vec<Source>,
     path: &str,
     errors: &mut Errors,
 ) -> Option<Vec<Source>> {
     let schema = match schema {
-        Member::Absent => return Some(vec![default]),
+        Member::Absent => return Some(default),
         Member::Bad => return None,
         Member::Good(sources) => &sources.0,
     };

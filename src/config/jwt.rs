@@ -8,14 +8,18 @@ use super::{
     decode::{Errors, Member, good_items, index_path, member_path},
     error::ConfigErrorKind,
     provider::KeySources,
-    schema::{JwksSchema, JwtSchema},
+    schema::{DpopSchema, JwksSchema, JwtSchema},
     secret::compile_secret,
 };
 use crate::{
-    auth::jwt::{JwtMethod, Keys},
+    auth::{
+        dpop::{Dpop, DpopMode},
+        jwt::{JwtMethod, Keys},
+    },
     crypto::{Algorithm, AlgorithmSet, KeyError, VerificationKey},
     jose::{
         claims::{AcceptedTypes, Expectations},
+        dpop::Origin,
         jwk::{Jwk, JwkErrorKind, KeySet},
     },
     json::Json,
@@ -52,8 +56,43 @@ pub fn compile_jwt(
     };
     let grants = claims.compile_grants(path, errors);
     let max_lifetime = schema.max_lifetime.get().copied();
+    let dpop = compile_dpop(schema, path, errors);
     let expectations = Expectations { max_lifetime, types, ..expectations? };
-    Some(JwtMethod { keys: keys?, algorithms: algorithms?, expectations, grants, foreign_issuers: Vec::new() })
+    let (keys, algorithms, dpop) = (keys?, algorithms?, dpop?);
+    Some(JwtMethod { keys, algorithms, expectations, grants, dpop, foreign_issuers: Vec::new() })
+}
+
+fn compile_dpop(schema: &JwtSchema, path: &str, errors: &mut Errors) -> Option<Dpop> {
+    let mode = dpop_mode(schema);
+    let origin = schema.dpop_origin.get().map(|text| {
+        let origin = Origin::parse(text);
+        if origin.is_none() {
+            let form = "an origin and nothing after it: https://api.example.com";
+            errors.push(member_path(path, "dpop_origin"), ConfigErrorKind::Invalid(form));
+        }
+        origin
+    });
+    if mode == DpopMode::Required
+        && let Some(sources) = schema.from.get()
+        && sources
+            .0
+            .iter()
+            .flatten()
+            .all(|source| source.scheme.get().is_some_and(|s| s.eq_ignore_ascii_case("Bearer")))
+    {
+        let rule = "reads bearer tokens alone, and `dpop` requires others: read one with `\"scheme\": \"DPoP\"`";
+        errors.push(member_path(path, "from"), ConfigErrorKind::Contradiction(rule));
+    }
+    Some(Dpop { mode, origin: origin.flatten() })
+}
+
+/// Which tokens an authenticator accepts.
+pub fn dpop_mode(schema: &JwtSchema) -> DpopMode {
+    match schema.dpop.get() {
+        None | Some(DpopSchema::Off) => DpopMode::Off,
+        Some(DpopSchema::Allowed) => DpopMode::Allowed,
+        Some(DpopSchema::Required) => DpopMode::Required,
+    }
 }
 
 fn compile_algorithms(schema: &JwtSchema, path: &str, errors: &mut Errors) -> Option<AlgorithmSet> {

@@ -106,10 +106,12 @@ object! {
         optional "on_multiple" on_multiple: OnMultipleSchema,
         /// Whether a verified token stays in the forwarded request.
         optional "forward_credential" forward_credential: bool,
-        /// Proof of possession (RFC 9449); only `off` so far.
-        optional "dpop" _dpop: DpopSchema,
+        /// Whether tokens may, or have to, be bound to the key of a proof (RFC 9449); `off` by default.
+        optional "dpop" dpop: DpopSchema,
+        /// Where clients send their requests; by default what each request says.
+        optional "dpop_origin" dpop_origin: String,
     }
-    unsupported ["dpop_origin", "revocation"]
+    unsupported ["revocation"]
 }
 
 object! {
@@ -429,6 +431,7 @@ choice! { pub enum ModeSchema { "enforce" => Enforce, "shadow" => Shadow, } }
 choice! { pub enum FormatSchema { "json" => Json, "problem" => Problem, } }
 choice! { pub enum SwitchSchema { "on" => On, "off" => Off, } }
 choice! { pub enum OnMultipleSchema { "reject" => Reject, "first_source" => FirstSource, } }
+choice! { pub enum DpopSchema { "off" => Off, "allowed" => Allowed, "required" => Required, } }
 choice! { pub enum EncodedSlashSchema { "reject" => Reject, "keep" => Keep, } }
 choice! { pub enum IntegrationKindSchema { "http_proxy" => HttpProxy, } }
 choice! { pub enum SigningAlgorithmSchema { "HS256" => Hs256, "ES256" => Es256, "EdDSA" => EdDsa, } }
@@ -436,9 +439,6 @@ choice! { pub enum FormOfValueSchema { "csv" => Csv, "json" => Json, "base64url"
 
 /// A SHA-256 in hexadecimal.
 pub struct Sha256Schema(pub KeyDigest);
-
-/// Proof of possession: what this version can do.
-pub struct DpopSchema;
 
 /// Where signatures are verified: what this version can do.
 pub struct CryptoSchema;

@@ -133,7 +133,10 @@ test!(authenticators_are_checked, {
         &[
             (r#", "audience": []"#, "authenticators.users.audience: unknown key"),
             (r#", "revocation": {}"#, "authenticators.users.revocation: not supported"),
-            (r#", "dpop": "required""#, "authenticators.users.dpop: `required` is not supported"),
+            (
+                r#", "dpop_origin": "https://a/""#,
+                "authenticators.users.dpop_origin: must be an origin and nothing after it",
+            ),
             (r#", "algorithms": []"#, "authenticators.users.algorithms: must not be empty"),
             (r#", "algorithms": ["none"]"#, "authenticators.users.algorithms[0]: must be one of HS256"),
             (r#", "algorithms": ["HS256", "hs384"]"#, "authenticators.users.algorithms[1]: must be one of"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Code;
+use crate::crypto::Algorithm;
 
 /// A status of gRPC and its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub struct Circumstances<'a> {
     pub origin: Option<&'a [u8]>,
     /// Whether the request is a gRPC call.
     pub grpc: bool,
+    /// Whether the token is good, and its DPoP proof is not.
+    pub proof_failed: bool,
 }
 
 impl Answer {
@@ -89,7 +92,7 @@ impl Answer {
         }
         if code.challenges() {
             for scheme in &circumstances.schemes {
-                header("www-authenticate", challenge(scheme, code, responses, circumstances.scopes));
+                header("www-authenticate", challenge(scheme, code, responses, circumstances));
             }
         }
         let listed = responses.cors_origins.iter().find(|origin| Some(origin.as_bytes()) == circumstances.origin);
@@ -105,21 +108,31 @@ impl Answer {
     }
 }
 
-/// A challenge (RFC 9110 §11.6.1) with the attributes of RFC 6750 §3 and RFC 9728 §5.1.
-fn challenge(scheme: &str, code: Code, responses: &Responses, scopes: &[String]) -> String {
+/// A challenge (RFC 9110 §11.6.1) with the attributes of RFC 6750 §3, RFC 9449 §7.1 and RFC 9728 §5.1.
+fn challenge(scheme: &str, code: Code, responses: &Responses, circumstances: &Circumstances<'_>) -> String {
     let mut attributes = Vec::new();
     let mut attribute = |name: &str, value: &str| attributes.push(format!("{name}=\"{}\"", escaped(value)));
     if let Some(realm) = &responses.realm {
         attribute("realm", realm);
     }
-    // What was wrong with a token says nothing to callers of other schemes.
-    let is_for_scheme = |error: &&str| *error != "invalid_token" || scheme != "ApiKey";
-    if let Some(error) = code.oauth_error().filter(is_for_scheme) {
+    if scheme == "DPoP" {
+        let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric());
+        attribute("algs", &algorithms.map(Algorithm::name).collect::<Vec<_>>().join(" "));
+    }
+    // What was wrong with a token, or a proof, says nothing to callers of other schemes.
+    let error = match code.oauth_error() {
+        Some(_) if circumstances.proof_failed => {
+            (scheme == "DPoP").then_some(("invalid_dpop_proof", "The DPoP proof is not valid"))
+        }
+        Some("invalid_token") if scheme == "ApiKey" => None,
+        error => error.map(|error| (error, code.description())),
+    };
+    if let Some((error, description)) = error {
         attribute("error", error);
-        attribute("error_description", code.description());
+        attribute("error_description", description);
     }
     if code == Code::InsufficientScope {
-        attribute("scope", &scopes.join(" "));
+        attribute("scope", &circumstances.scopes.join(" "));
     }
     if let Some(url) = &responses.resource_metadata {
         attribute("resource_metadata", url);
@@ -194,6 +207,32 @@ mod tests {
         assert_eq!(header(&bare, "www-authenticate"), Some("Bearer realm=\"a\\\"b\""));
         let bare = answer(Code::MissingCredential, &Responses::default());
         assert_eq!(header(&bare, "www-authenticate"), Some("Bearer"));
+    });
+
+    test!(a_dpop_challenge_names_algorithms_and_what_is_wrong_with_the_proof, {
+        let responses = Responses { realm: Some("api".to_owned()), ..Responses::default() };
+        let challenges = |code, proof_failed| {
+            let circumstances =
+                Circumstances { schemes: vec!["Bearer", "DPoP"], proof_failed, ..Circumstances::default() };
+            let answer = Answer::new(code, &responses, &circumstances);
+            let challenges = answer.headers.into_iter().filter(|(name, _)| name == "www-authenticate");
+            challenges.map(|(_, value)| value).collect::<Vec<_>>()
+        };
+        let algorithms = r#"algs="RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 ES512 EdDSA""#;
+        assert_eq!(
+            challenges(Code::MissingCredential, false),
+            [r#"Bearer realm="api""#, &format!(r#"DPoP realm="api", {algorithms}"#)]
+        );
+        let invalid = r#"error="invalid_token", error_description="The access token is not valid""#;
+        assert_eq!(
+            challenges(Code::InvalidToken, false),
+            [format!(r#"Bearer realm="api", {invalid}"#), format!(r#"DPoP realm="api", {algorithms}, {invalid}"#)]
+        );
+        let invalid = r#"error="invalid_dpop_proof", error_description="The DPoP proof is not valid""#;
+        assert_eq!(
+            challenges(Code::InvalidToken, true),
+            [r#"Bearer realm="api""#.to_owned(), format!(r#"DPoP realm="api", {algorithms}, {invalid}"#)]
+        );
     });
 
     test!(a_missing_scope_is_named, {

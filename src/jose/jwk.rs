@@ -116,6 +116,23 @@ impl Jwk {
     }
 }
 
+/// The thumbprint of a public key (RFC 7638 §3): a SHA-256 of the members that make it, and of no others. None where one
+/// of those is missing, or the key is symmetric.
+#[must_use]
+pub fn thumbprint(json: &Json) -> Option<[u8; 32]> {
+    let text = |member| json.get(member)?.as_str();
+    // In the order of their names. What would have to be escaped is in no key.
+    let members: &[&str] = match text("kty")? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        _ => return None,
+    };
+    let members = members.iter().map(|name| Some(format!("\"{name}\":{}", Json::String(text(name)?.to_owned()))));
+    let members = members.collect::<Option<Vec<_>>>()?;
+    Some(Sha256::digest(format!("{{{}}}", members.join(","))).into())
+}
+
 impl KeySet {
     /// The keys of a JWK set.
     #[must_use]
@@ -348,5 +365,37 @@ mod tests {
         let single = KeySet::single(VerificationKey::hmac(&[7; 32]).unwrap());
         assert_eq!(verify(&single, Some("x")), Err(TokenError::BadSignature));
         assert_eq!(single.verify(None, Algorithm::Rs256, b"", &[0; 256]), Err(TokenError::AlgorithmNotAllowed));
+    });
+
+    test!(a_thumbprint_is_the_published_one_whatever_else_the_key_says, {
+        // RFC 7638 §3.1, RFC 8037 appendix A.3, RFC 9449 §6.1.
+        for (key, expected) in [
+            (
+                r#"{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}"#,
+                "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+            ),
+            (
+                r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+                "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+            ),
+            (
+                r#"{"kty":"EC","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs","y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA","crv":"P-256"}"#,
+                "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+            ),
+        ] {
+            let json = Json::parse(key.as_bytes(), 4).unwrap();
+            assert_eq!(
+                thumbprint(&json).map(|digest| BASE64_URL_SAFE_NO_PAD.encode(digest)).as_deref(),
+                Some(expected)
+            );
+        }
+        for key in [
+            r#"{"kty":"oct","k":"AA"}"#,
+            r#"{"kty":"EC","crv":"P-256","x":"AA"}"#,
+            r#"{"kty":"RSA","n":1,"e":"AQAB"}"#,
+            "[]",
+        ] {
+            assert_eq!(thumbprint(&Json::parse(key.as_bytes(), 4).unwrap()), None, "{key}");
+        }
     });
 }

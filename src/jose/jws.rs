@@ -40,18 +40,25 @@ impl<'a> Jws<'a> {
     /// [`TokenError::Malformed`] for everything that is not three parts of strict base64url (RFC 4648 §5, without padding
     /// and with zero trailing bits) that hold a JSON object each, [`TokenError::CriticalHeader`] for extensions.
     pub fn parse(token: &'a str) -> Result<Self, TokenError> {
+        Self::parse_with_header(token).map(|(jws, _)| jws)
+    }
+
+    /// [`parse`](Self::parse), with the whole header: for proofs, which do choose their keys.
+    pub(super) fn parse_with_header(token: &'a str) -> Result<(Self, Json), TokenError> {
         if token.len() > MAX_LENGTH {
             return Err(TokenError::Malformed);
         }
         let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
         let (header, payload) = signing_input.split_once('.').ok_or(TokenError::Malformed)?;
         // A third dot would be in the payload; it is no character of base64url.
-        let header = Header::parse(&decode(header)?)?;
+        let members = Json::parse_strict_object(&decode(header)?, MAX_DEPTH).ok_or(TokenError::Malformed)?;
+        let header = Header::read(&members)?;
         let payload = decode(payload)?;
         if payload.is_empty() {
             return Err(TokenError::Malformed);
         }
-        Ok(Self { header, signing_input: signing_input.as_bytes(), signature: decode(signature)?, payload })
+        let signing_input = signing_input.as_bytes();
+        Ok((Self { header, signing_input, signature: decode(signature)?, payload }, members))
     }
 
     /// The claims. To be read only once the signature is verified.
@@ -65,8 +72,7 @@ impl<'a> Jws<'a> {
 }
 
 impl Header {
-    fn parse(text: &[u8]) -> Result<Self, TokenError> {
-        let header = Json::parse_strict_object(text, MAX_DEPTH).ok_or(TokenError::Malformed)?;
+    fn read(header: &Json) -> Result<Self, TokenError> {
         if header.get("crit").is_some() || header.get("b64").is_some_and(|b64| *b64 != Json::Bool(true)) {
             return Err(TokenError::CriticalHeader);
         }

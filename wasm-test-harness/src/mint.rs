@@ -24,6 +24,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 pub use keys::{FIXTURE_NAMES, PrivateKey};
@@ -52,6 +53,53 @@ pub struct TokenSpec {
     pub raw_header: Option<String>,
     /// The payload's exact text, instead of `claims`.
     pub raw_payload: Option<String>,
+    /// Makes it a DPoP proof (RFC 9449 §4.2) of the other members.
+    pub proof: Option<ProofSpec>,
+}
+
+/// What a DPoP proof shall be.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ProofSpec {
+    /// The name of the token that it goes with; none is as if that were empty.
+    pub of: String,
+    /// The key in the header, where it is not the one that signs.
+    pub key: Option<String>,
+    /// Merged (RFC 7396) into that key as a JWK.
+    pub jwk: Value,
+    /// Merged (RFC 7396) into `{"jti": <a name of its own>, "htm": "GET", "htu": "http://gateway.example.com/orders/7",
+    /// "iat": "@now", "ath": <the token's>}`.
+    pub claims: Value,
+}
+
+impl TokenSpec {
+    /// The token that a proof is, for the access token that it goes with.
+    ///
+    /// # Errors
+    ///
+    /// [`MintError::UnknownKey`].
+    pub fn of_proof(mut self, id: &str, token: &str) -> Result<Self, MintError> {
+        let Some(proof) = self.proof.take() else {
+            return Ok(self);
+        };
+        let mut jwk = PrivateKey::named(proof.key.as_deref().unwrap_or(&self.key))?.jwk(None, None);
+        if proof.jwk.is_object() {
+            json_patch::merge(&mut jwk, &proof.jwk);
+        }
+        // What is null here stays null: it removes a default of every header.
+        let mut header = json!({"typ": "dpop+jwt", "kid": null, "jwk": jwk});
+        if let (Some(header), Some(given)) = (header.as_object_mut(), self.header.as_object()) {
+            header.extend(given.clone());
+        }
+        self.header = header;
+        let ath = URL_SAFE_NO_PAD.encode(Sha256::digest(token));
+        let htu = "http://gateway.example.com/orders/7";
+        self.claims = json!({"jti": id, "htm": "GET", "htu": htu, "iat": "@now", "ath": ath});
+        if proof.claims.is_object() {
+            json_patch::merge(&mut self.claims, &proof.claims);
+        }
+        Ok(self)
+    }
 }
 
 impl Default for TokenSpec {
@@ -71,6 +119,7 @@ impl Default for TokenSpec {
             tamper: None,
             raw_header: None,
             raw_payload: None,
+            proof: None,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    ApiKeysSchema, AuthSchema, AuthenticatorSchema, ClaimValuesSchema, CombinationSchema, CryptoSchema, DpopSchema,
+    ApiKeysSchema, AuthSchema, AuthenticatorSchema, ClaimValuesSchema, CombinationSchema, CryptoSchema,
     IntrospectionSchema, JwtSchema, MappedSchema, MtlsSchema, RestrictionsSchema, RuleSchema, SecretSchema,
     ValueSchema,
 };
@@ -149,12 +149,6 @@ impl Decode for SecretSchema {
             }
             _ => node.wrong_type("a string, or {\"env\": NAME}", errors),
         }
-    }
-}
-
-impl Decode for DpopSchema {
-    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
-        only(node, "off", &["allowed", "required"], &["off"], errors).map(|()| Self)
     }
 }
 

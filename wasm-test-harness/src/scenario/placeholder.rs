@@ -75,6 +75,13 @@ impl<'a> Placeholders<'a> {
         for raw in [&mut spec.raw_header, &mut spec.raw_payload].into_iter().flatten() {
             *raw = replace(raw, |name, argument| self.general(name, argument))?;
         }
+        if let Some(proof) = &spec.proof {
+            let token = if proof.of.is_empty() { String::new() } else { self.token(&proof.of)? };
+            // All scenarios may share one proxy, which remembers the ids of its proofs.
+            spec = spec
+                .of_proof(&format!("{} {name}", self.scenario), &token)
+                .map_err(|e| format!("token {name}: {e}"))?;
+        }
         // An issuer may be a provider's authority. A claim that is a token would be another token's business.
         let general = |text: &str| replace(text, |name, argument| self.general(name, argument)).map(Value::String);
         expand_strings(&mut spec.claims, &general)?;
@@ -93,6 +100,10 @@ impl<'a> Placeholders<'a> {
                 Ok(text.repeat(count.parse().map_err(|_| format!("{count} is no count"))?))
             }
             "provider" => Ok(authority(self.scenario, argument)),
+            "jkt" => match mint::PrivateKey::named(argument) {
+                Ok(key) => key.thumbprint().ok_or_else(|| format!("{argument} has no thumbprint")),
+                Err(error) => Err(error.to_string()),
+            },
             "pem" => mint::public_pem(argument).map_err(|e| e.to_string()),
             "private" => mint::private_text(argument).map_err(|e| e.to_string()),
             "secret" => mint::secret(argument).map_err(|e| e.to_string()),
