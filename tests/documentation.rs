@@ -47,6 +47,11 @@ fn the_configurations_for_client_certificates_are_good() {
 }
 
 #[test]
+fn the_configuration_for_sender_constrained_tokens_is_good() {
+    check("docs/sender-constrained-tokens.md", "json", 1);
+}
+
+#[test]
 fn the_bootstrap_for_client_certificates_is_good() {
     let examples = check("docs/client-certificates.md", "yaml", 1);
     let key = rcgen::KeyPair::generate().unwrap();
