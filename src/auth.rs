@@ -23,6 +23,7 @@ use crate::{
         jwk::KeyFingerprint,
     },
     json::Json,
+    limit::rate::Rate,
     provider::{keys::KeySourceId, lookup::TokenDigest},
     request::Request,
     time::UnixTime,
@@ -89,6 +90,8 @@ pub struct Identity {
     pub subject: Option<String>,
     /// The owner of an API key.
     pub owner: Option<String>,
+    /// How many requests pass with an API key.
+    pub limit: Option<Rate>,
     /// Roles.
     pub roles: Vec<String>,
     /// Scopes.
@@ -194,6 +197,7 @@ impl Grants {
             issuer: text("iss"),
             subject: text("sub"),
             owner: None,
+            limit: None,
             roles: self.roles_claim.find_strings(&claims, None),
             scopes: scopes.map(|claim| claim.find_strings(&claims, Some(' '))).unwrap_or_default(),
             claims,

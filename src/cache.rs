@@ -131,6 +131,7 @@ mod tests {
                 issuer: None,
                 subject: None,
                 owner: None,
+                limit: None,
                 roles: Vec::new(),
                 scopes: Vec::new(),
                 claims: Json::Null,

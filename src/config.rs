@@ -16,6 +16,7 @@ pub mod gateway;
 mod identity_token;
 mod introspection;
 mod jwt;
+mod limit;
 mod mapping;
 mod mtls;
 mod policy;

@@ -68,6 +68,8 @@ pub enum Reason {
     TooManyWaiting,
     /// There is no room to remember that the credential was used, and it may be used only once.
     ReplayStoreFull,
+    /// A rate limit is exceeded.
+    RateLimited,
     /// The host did not give or take the headers.
     HostFailure,
     /// More headers than the host can carry.
@@ -107,6 +109,8 @@ pub enum Code {
     NoRoute,
     /// 405
     MethodNotAllowed,
+    /// 429
+    RateLimited,
     /// 503
     ProviderUnavailable,
     /// 503
@@ -146,6 +150,7 @@ impl Reason {
             Self::IntrospectionFailed,
             Self::TooManyWaiting,
             Self::ReplayStoreFull,
+            Self::RateLimited,
             Self::HostFailure,
             Self::HeadersTooLarge,
         ]
@@ -179,6 +184,7 @@ impl Reason {
             Self::KeysUnavailable | Self::IntrospectionFailed | Self::TooManyWaiting | Self::ReplayStoreFull => {
                 Code::ProviderUnavailable
             }
+            Self::RateLimited => Code::RateLimited,
             Self::HostFailure => Code::GatewayFailure,
             Self::HeadersTooLarge => Code::HeadersTooLarge,
         }
@@ -215,6 +221,7 @@ impl Reason {
             Self::IntrospectionFailed => "introspection_failed",
             Self::TooManyWaiting => "too_many_waiting",
             Self::ReplayStoreFull => "replay_store_full",
+            Self::RateLimited => "rate_limited",
             Self::HostFailure => "host_failure",
             Self::HeadersTooLarge => "headers_too_large",
         }
@@ -276,6 +283,7 @@ impl Code {
             Self::BadRequest => "bad_request",
             Self::NoRoute => "no_route",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::RateLimited => "rate_limited",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::GatewayFailure => "gateway_failure",
             Self::HeadersTooLarge => "headers_too_large",
@@ -299,6 +307,7 @@ impl Code {
             | Self::MissingClaim => 403,
             Self::NoRoute => 404,
             Self::MethodNotAllowed => 405,
+            Self::RateLimited => 429,
             Self::HeadersTooLarge => 431,
             Self::ProviderUnavailable | Self::GatewayFailure => 503,
         }
@@ -323,6 +332,7 @@ impl Code {
             Self::BadRequest => "The request is malformed",
             Self::NoRoute => "There is nothing at this path",
             Self::MethodNotAllowed => "The path does not serve this method",
+            Self::RateLimited => "Too many requests have come from this caller",
             Self::ProviderUnavailable => "The credential cannot be checked at the moment",
             Self::GatewayFailure => "The gateway could not process the request",
             Self::HeadersTooLarge => "The request headers are too large",
@@ -359,6 +369,7 @@ impl Code {
             | Self::BadRequest
             | Self::NoRoute
             | Self::MethodNotAllowed
+            | Self::RateLimited
             | Self::ProviderUnavailable
             | Self::GatewayFailure
             | Self::HeadersTooLarge => false,
@@ -372,7 +383,7 @@ impl Code {
             401 => 16,      // UNAUTHENTICATED
             403 => 7,       // PERMISSION_DENIED
             404 | 405 => 5, // NOT_FOUND
-            431 => 8,       // RESOURCE_EXHAUSTED
+            429 | 431 => 8, // RESOURCE_EXHAUSTED
             503 => 14,      // UNAVAILABLE
             _ => 3,         // INVALID_ARGUMENT
         };
@@ -386,6 +397,7 @@ impl Code {
             403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            429 => "Too Many Requests",
             431 => "Request Header Fields Too Large",
             _ => "Service Unavailable",
         }

@@ -21,6 +21,7 @@
 //! assert!(matches!(decide("/orders/7"), Verdict::Deny(answer) if answer.status == 401));
 //! ```
 
+mod limits;
 mod providers;
 mod target;
 mod waiting;
@@ -38,6 +39,7 @@ use crate::{
     forward,
     host::Host,
     identity_token::Issued,
+    limit::Limits,
     mapping::{Mapped, expression::Facts},
     provider::{CallIds, keys::KeySource, schedule::Random},
     replay::{Rejected, Replay, Use},
@@ -45,6 +47,7 @@ use crate::{
     route::table::RouteId,
     strip,
 };
+use limits::{Account, refuse_exceeding};
 use target::{Target, locate};
 pub use waiting::RequestId;
 use waiting::{Pending, Wait, Waiting};
@@ -70,6 +73,7 @@ pub struct Engine {
     sources: Vec<KeySource>,
     /// Gatepost's own tokens.
     issued: Issued,
+    limits: Limits,
     waiting: Waiting,
     replay: Replay,
     random: Random,
@@ -138,6 +142,13 @@ pub enum Step {
     },
     /// No credential came, and none is needed.
     Anonymous,
+    /// A limit that the request counts against.
+    RateLimit {
+        /// Which one.
+        name: &'static str,
+        /// Whether it is exceeded.
+        exceeded: bool,
+    },
     /// Who was verified.
     Verified {
         /// The authenticator.
@@ -165,14 +176,20 @@ impl Engine {
         let sources = sources.map(|(place, config)| KeySource::new(place.clone(), config.clone())).collect();
         let (random, calls) = (Random::new(seed), CallIds::default());
         let issued = Issued::new(gateway.cached_tokens);
+        let (waiting, limits) = (Waiting::default(), Limits::default());
         let replay = Replay::new(&gateway.authenticators);
-        Self { gateway, tokens, sources, issued, waiting: Waiting::default(), replay, random, calls }
+        Self { gateway, tokens, sources, issued, limits, waiting, replay, random, calls }
     }
 
     /// The configuration.
     #[must_use]
     pub fn gateway(&self) -> &Gateway {
         &self.gateway
+    }
+
+    /// Names the plugin, so that workers which share their data with those of others count apart from them.
+    pub fn set_plugin(&mut self, names: &[&str]) {
+        self.limits.set_plugin(names);
     }
 
     /// Decides about a request, or keeps it until it can be decided.
@@ -246,7 +263,16 @@ impl Engine {
         };
         let target = match locate(gateway, &request, observe) {
             Ok(target) => target,
-            Err(refusal) => return refused(refusal),
+            Err(refusal) => {
+                // No limit is for what no route takes, but the one for everything.
+                let counted = Account::refused(gateway, None).count(&mut self.limits, now, host, observe);
+                return match counted {
+                    Err(exceeded) if gateway.mode == Mode::Enforce => {
+                        refuse_exceeding(gateway, &request, None, &exceeded, Record::default()).into()
+                    }
+                    _ => refused(refusal),
+                };
+            }
         };
         let (tokens, sources) = (self.tokens.as_mut_slice(), self.sources.as_mut_slice());
         let (replay, needs, uses) = (&mut self.replay, Vec::new(), Vec::new());
@@ -278,7 +304,16 @@ impl Engine {
             Some(Outcome::Refused(failure)) => {
                 let authenticator = gateway.authenticators.get(failure.authenticator.0);
                 let authenticator = authenticator.map(|authenticator| authenticator.name.clone());
-                return refuse(gateway, &request, &target, failure, Record { authenticator, ..record }).into();
+                let record = Record { authenticator, ..record };
+                let mut account = Account::refused(gateway, target.route);
+                // A provider that fails is nobody's attempt.
+                let counts = failure.refusal.reason.code().status() != 503;
+                let counted = if counts { account.count(&mut self.limits, now, host, observe) } else { Ok(()) };
+                let decision = match counted {
+                    Ok(()) => refuse(gateway, &request, &target, failure, record),
+                    Err(exceeded) => refuse_exceeding(gateway, &request, Some(&target), &exceeded, record),
+                };
+                return account.tell(decision, host).into();
             }
         };
         if let Some(caller) = verified.first().map(|verified| &verified.identity) {
@@ -289,12 +324,18 @@ impl Engine {
                 scopes: caller.scopes.len(),
             });
         }
+        let mut account = Account::admitted(gateway, &target, &verified);
+        if let Err(exceeded) = account.count(&mut self.limits, now, host, observe) {
+            return account.tell(refuse_exceeding(gateway, &request, Some(&target), &exceeded, record), host).into();
+        }
         // What others used up, or tried to, in vain, stays as it was.
         uses.retain(|r#use| verified.iter().any(|verified| verified.identity.authenticator == r#use.authenticator));
-        if is_real && let Err(failure) = use_up(&uses, &mut self.replay, now, host) {
-            return refuse(gateway, &request, &target, failure, record).into();
-        }
-        forward(gateway, &request, &target, &verified, &mut self.issued, now, record).into()
+        let used = if is_real { use_up(&uses, &mut self.replay, now, host) } else { Ok(()) };
+        let decision = match used {
+            Ok(()) => forward(gateway, &request, &target, &verified, &mut self.issued, now, record),
+            Err(failure) => refuse(gateway, &request, &target, failure, record),
+        };
+        account.tell(decision, host).into()
     }
 }
 

@@ -19,6 +19,7 @@
 //! | What is an identity provider asked, and when? | [`provider`] |
 //! | What does the host offer besides requests? | [`host`] |
 //! | What is remembered? | [`cache`], [`replay`] |
+//! | How many requests pass? | [`limit`] |
 //!
 //! Dependencies point one way: `plugin` to [`engine`], that to [`auth`], [`route`] and [`mapping`], those to [`jose`],
 //! [`crypto`] and [`request`]. Nothing but `plugin` names proxy-wasm, reads a clock or makes a call.
@@ -47,6 +48,7 @@ pub mod host;
 pub mod identity_token;
 pub mod jose;
 pub mod json;
+pub mod limit;
 pub mod mapping;
 pub mod provider;
 pub mod query;

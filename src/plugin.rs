@@ -17,7 +17,7 @@ use proxy_wasm::{
     types::{ContextType, LogLevel},
 };
 
-use crate::{config, engine::Engine};
+use crate::{config, engine::Engine, host::Host as _};
 use configured::{Configured, Pace};
 use stream::Request;
 
@@ -87,7 +87,12 @@ impl RootContext for Root {
                 );
                 host::log(LogLevel::Info, &summary);
                 let metrics = metrics::Metrics::define(&gateway);
-                let engine = Engine::new(gateway, RandomState::new().hash_one(self.id));
+                let mut engine = Engine::new(gateway, RandomState::new().hash_one(self.id));
+                let name = |property| host::TheHost.property(&[property]).unwrap_or_default();
+                let names = ["plugin_name", "plugin_root_id"].map(name);
+                engine.set_plugin(
+                    &names.each_ref().map(|name| String::from_utf8_lossy(name)).each_ref().map(|name| &**name),
+                );
                 let configured = Rc::new(Configured::new(self.id, engine, metrics, Rc::clone(&self.pace)));
                 configured.begin();
                 self.former.extend(self.configured.replace(configured));

@@ -6,7 +6,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{Authenticator, AuthenticatorId, Identity, Unverified, VerifiedToken};
-use crate::{deny::Reason, jose::claims::Times, json::Json, time::UnixTime};
+use crate::{deny::Reason, jose::claims::Times, json::Json, limit::rate::Rate, time::UnixTime};
 
 /// How API keys are verified.
 #[derive(Debug)]
@@ -47,6 +47,8 @@ pub struct Grant {
     pub scopes: Vec<String>,
     /// Its roles.
     pub roles: Vec<String>,
+    /// How many requests pass.
+    pub limit: Option<Rate>,
 }
 
 /// The SHA-256 of an API key.
@@ -82,6 +84,7 @@ impl ApiKeyMethod {
             issuer: None,
             subject: Some(key.id.to_string()),
             owner: key.grant.owner.clone(),
+            limit: key.grant.limit,
             roles: key.grant.roles.clone(),
             scopes: key.grant.scopes.clone(),
             claims: Json::Null,
@@ -204,8 +207,12 @@ mod tests {
     });
 
     test!(a_key_speaks_for_its_id_until_it_expires, {
-        let grant =
-            Grant { owner: Some("acme".to_owned()), scopes: vec!["read".to_owned()], roles: vec!["ci".to_owned()] };
+        let grant = Grant {
+            owner: Some("acme".to_owned()),
+            scopes: vec!["read".to_owned()],
+            roles: vec!["ci".to_owned()],
+            limit: None,
+        };
         let end = UnixTime::parse_rfc3339("2027-01-01T00:00:00.5Z").unwrap();
         let key = ApiKey { id: "deploy".into(), grant: Rc::new(grant), expires: Some(end) };
         let before = UnixTime::parse_rfc3339("2027-01-01T00:00:00.499999999Z").unwrap();

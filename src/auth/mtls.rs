@@ -67,6 +67,7 @@ impl MtlsMethod {
             issuer: None,
             subject: Some(subject),
             owner: None,
+            limit: None,
             roles: Vec::new(),
             scopes: Vec::new(),
             claims: claims(certificate),

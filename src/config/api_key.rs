@@ -5,6 +5,7 @@ use std::{collections::HashSet, rc::Rc};
 use super::{
     decode::{Decode, Errors, Items, Member, Node, good_items, index_path, member_path},
     error::ConfigErrorKind,
+    limit::compile_key_limit,
     policy::{ROLE_FORM, SCOPE_FORM, is_role, is_scope},
     schema::{ApiKeySchema, Sha256Schema},
 };
@@ -94,7 +95,8 @@ fn compile_key(
     if owner.is_none() && !schema.owner.is_absent() {
         return None;
     }
-    let grant = Grant { owner, scopes: scopes?, roles: roles? };
+    let limit = compile_key_limit(&schema.rate_limit, &member_path(path, "rate_limit"), errors);
+    let grant = Grant { owner, scopes: scopes?, roles: roles?, limit: limit? };
     let grant = match grants.get(&grant) {
         Some(grant) => Rc::clone(grant),
         None => {

@@ -9,6 +9,7 @@ use super::{
     error::ConfigErrorKind,
     gateway::{Gateway, Integration, Mode, RESERVED_PREFIX, Unmatched},
     identity_token::{IdentityTokenNames, compile_identity_token},
+    limit::compile_limit,
     policy::Names,
     provider::KeySources,
     routes::{Routes, compile_routes},
@@ -21,6 +22,7 @@ use crate::{
     auth::{Authenticator, Method},
     deny::{Format, Responses},
     jose::claims::Accepted,
+    limit::Place,
     query,
     request::{folded_name, is_token, split_http_url},
     route::path::{NormalPath, PathPolicy},
@@ -47,8 +49,8 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
     let unmatched = compile_unmatched(schema, &names, errors);
     let unmatched_class = match &unmatched {
         None | Some(Unmatched::Reject) => None,
-        Some(Unmatched::Forward) => Some(compiled.classes.of(None, mode)),
-        Some(Unmatched::Authenticate(policy)) => Some(compiled.classes.of(Some(policy), mode)),
+        Some(Unmatched::Forward) => Some(compiled.classes.of(None, mode, None)),
+        Some(Unmatched::Authenticate(policy)) => Some(compiled.classes.of(Some(policy), mode, None)),
     };
     let mut identity_headers = compiled.identity_headers;
     identity_headers.insert_prefix(RESERVED_PREFIX.to_owned());
@@ -69,6 +71,7 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
     let csrf_origins = compile_csrf(schema, errors);
     let override_headers = compile_override_headers(schema, errors);
     let cached_tokens = compile_cache(schema, errors);
+    let rate_limit = compile_limit(&schema.rate_limit, "default", Place::new(&["rate_limit"]), "rate_limit", errors);
     // Only now, so that one error hides no other.
     Some(Gateway {
         authenticators: authenticators.into_iter().collect::<Option<_>>().map(part_issuers)?,
@@ -86,6 +89,8 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
         identity_query,
         identity_token: identity_token?,
         override_headers,
+        rate_limit: rate_limit?,
+        limit_key: schema.limit_key.get().copied().unwrap_or(false),
         cached_tokens: cached_tokens?,
     })
 }

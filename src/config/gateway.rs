@@ -6,6 +6,7 @@ use crate::{
     auth::{Authenticator, policy::Policy},
     deny::Responses,
     identity_token::Issuer,
+    limit::Limit,
     mapping::Mapping,
     provider::keys::KeySourceConfig,
     route::{
@@ -49,6 +50,10 @@ pub struct Gateway {
     pub identity_token: Option<Issuer>,
     /// Headers by which a client could make a service see another method or path, folded.
     pub override_headers: NameSet,
+    /// How many requests pass, whatever their route.
+    pub rate_limit: Option<Limit>,
+    /// Whether the host is told for whom a request counts.
+    pub limit_key: bool,
     /// How many verified tokens are kept for each authenticator.
     pub cached_tokens: NonZeroUsize,
 }
@@ -68,6 +73,8 @@ pub struct Route {
     pub mode: Mode,
     /// Whether `%2F` may stand inside a segment.
     pub keeps_encoded_slash: bool,
+    /// How many requests pass.
+    pub rate_limit: Option<Limit>,
     /// Where requests go; none to leave that to the host.
     pub integration: Option<Integration>,
     /// Whom an identity token on this route is for; none where there is none, as on a public route.
@@ -122,6 +129,9 @@ impl Gateway {
 
 /// What gatepost's own headers begin with: no client may set one.
 pub const RESERVED_PREFIX: &str = "x-gatepost-";
+
+/// The header that tells the host for whom a request counts.
+pub const LIMIT_KEY_HEADER: &str = "x-gatepost-limit-key";
 
 /// The header that tells the host which cluster a request goes to.
 pub const CLUSTER_HEADER: &str = "x-gatepost-cluster";

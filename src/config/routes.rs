@@ -8,12 +8,14 @@ use super::{
     error::ConfigErrorKind,
     gateway::{Integration, Mode, Route},
     identity_token::IdentityTokenNames,
+    limit::compile_limit,
     mapping::{RouteNames, compile_mapping, is_shared_header},
     policy::{Names, compile_auth},
     schema::{EncodedSlashSchema, GatewaySchema, IntegrationSchema, PathSchema},
 };
 use crate::{
     auth::policy::{Policy, Rule},
+    limit::{By, Limit, Place, rate::Rate},
     query,
     request::{folded_name, split_authority},
     route::{
@@ -45,7 +47,11 @@ pub struct CompiledRoutes {
 
 /// Numbers for policies that decide alike.
 #[derive(Default)]
-pub struct Classes(Vec<(Option<(Rule, bool)>, Mode)>);
+pub struct Classes(Vec<Class>);
+
+/// Who may call, whether denials are carried out, and how often one may call: who can reach a limited route by a path that
+/// is not limited alike is not limited.
+type Class = (Option<(Rule, bool)>, Mode, Option<(Rate, By)>);
 
 /// Compiles all routes.
 pub fn compile_routes(schema: &GatewaySchema, context: &Routes<'_>, errors: &mut Errors) -> CompiledRoutes {
@@ -66,11 +72,11 @@ pub fn compile_routes(schema: &GatewaySchema, context: &Routes<'_>, errors: &mut
 
 impl Classes {
     /// The number of a policy.
-    pub fn of(&mut self, policy: Option<&Policy>, mode: Mode) -> usize {
+    pub fn of(&mut self, policy: Option<&Policy>, mode: Mode, limit: Option<&Limit>) -> usize {
         let policy = policy.map(|policy| (policy.rule.clone(), policy.optional));
         let class = match policy {
-            None => (None, Mode::Enforce), // a public route denies nothing
-            Some(policy) => (Some(policy), mode),
+            None if limit.is_none() => (None, Mode::Enforce, None), // a public route denies nothing
+            policy => (policy, mode, limit.map(|limit| (limit.rate, limit.by))),
         };
         let known = self.0.iter().position(|other| *other == class);
         known.unwrap_or_else(|| {
@@ -128,15 +134,18 @@ fn compile_route(
         own_query.insert(query::folded_name(&entry.target));
     }
     let mode = compile_mode(&schema.mode, context.mode);
+    let limit = compile_limit(&schema.rate_limit, "route", limit_place(schema), &place("rate_limit"), errors);
     let policy = policy?;
+    let rate_limit = limit?;
     let server = schema.integration.get().and_then(|integration| integration.server.get());
     let audience = context.identity_token.filter(|_| policy.is_some()).and_then(|names| names.audience(server));
     Some(Route {
         label: format!("{path} {}", schema.path.get()?),
-        class: compiled.classes.of(policy.as_ref(), mode),
+        class: compiled.classes.of(policy.as_ref(), mode, rate_limit.as_ref()),
         policy,
         mode,
         keeps_encoded_slash: schema.encoded_slash.get() == Some(&EncodedSlashSchema::Keep),
+        rate_limit,
         integration: integration?,
         audience,
         mapping,
@@ -144,6 +153,19 @@ fn compile_route(
         own_query,
         template: template?,
     })
+}
+
+/// What tells a route's limit from others: its hosts, methods and path, which no two routes have in common. Where it stands
+/// in the file says nothing.
+fn limit_place(schema: &PathSchema) -> Place {
+    let mut parts = vec!["paths"];
+    parts.extend(schema.path.get().map(String::as_str));
+    let methods = schema.method.get().into_iter().flat_map(|methods| methods.0.iter().flatten());
+    parts.extend(methods.map(String::as_str));
+    parts.push("");
+    let hosts = schema.hosts.get().into_iter().flat_map(|hosts| hosts.0.iter().flatten());
+    parts.extend(hosts.map(String::as_str));
+    Place::new(&parts)
 }
 
 /// `Some(None)` is a route without integration, `None` one with an error.

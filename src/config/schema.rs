@@ -4,7 +4,10 @@ mod read;
 
 use std::{num::NonZeroUsize, rc::Rc, time::Duration};
 
-use super::decode::{Items, Member, Named, NonEmpty, OneOrMore, choice, object};
+use super::{
+    decode::{Items, Member, Named, NonEmpty, OneOrMore, choice, object},
+    limit::{KeyLimitSchema, RateLimitSchema},
+};
 use crate::{
     auth::api_key::{ApiKeys, KeyDigest},
     json::Json,
@@ -46,6 +49,10 @@ object! {
         optional "csrf_origins" csrf_origins: Items<String>,
         /// Whether the origin of unsafe requests with cookies is checked.
         optional "csrf" csrf: SwitchSchema,
+        /// How many requests pass, counted over all routes.
+        optional "rate_limit" rate_limit: RateLimitSchema,
+        /// Whether `x-gatepost-limit-key` tells the host for whom a request counts.
+        optional "limit_key" limit_key: bool,
         /// How much is remembered.
         optional "cache" cache: CacheSchema,
         /// Where signatures are verified.
@@ -53,7 +60,7 @@ object! {
         /// The routes.
         optional "paths" paths: Items<PathSchema>,
     }
-    unsupported ["rate_limit", "audit", "limit_key"]
+    unsupported ["audit"]
 }
 
 /// An authenticator.
@@ -208,8 +215,9 @@ object! {
         optional "roles" roles: Items<String>,
         /// When it ends (RFC 3339); never by default.
         optional "expires_at" expires_at: UnixTime,
+        /// How many requests pass.
+        optional "rate_limit" rate_limit: KeyLimitSchema,
     }
-    unsupported ["rate_limit"]
 }
 
 object! {
@@ -344,8 +352,9 @@ object! {
         optional "encoded_slash" encoded_slash: EncodedSlashSchema,
         /// Whether literals match whatever their case.
         optional "case_insensitive" case_insensitive: bool,
+        /// How many requests pass.
+        optional "rate_limit" rate_limit: RateLimitSchema,
     }
-    unsupported ["rate_limit"]
 }
 
 /// Who may call a route.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Code;
-use crate::crypto::Algorithm;
+use crate::{crypto::Algorithm, limit::Limit};
 
 /// A status of gRPC and its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +61,8 @@ pub struct Circumstances<'a> {
     pub allow: Option<String>,
     /// How long to wait before another try.
     pub retry_after: Option<Duration>,
+    /// The limits that are exceeded.
+    pub limits: &'a [(Limit, Duration)],
     /// The `Origin` of the request.
     pub origin: Option<&'a [u8]>,
     /// Whether the request is a gRPC call.
@@ -87,8 +89,11 @@ impl Answer {
             header("allow", allow.clone());
         }
         if let Some(wait) = circumstances.retry_after {
-            // RFC 9110 §10.2.3: whole seconds, rounded up.
-            header("retry-after", wait.as_millis().div_ceil(1000).to_string());
+            header("retry-after", whole_seconds(wait).to_string());
+        }
+        if !circumstances.limits.is_empty() {
+            header("ratelimit-policy", rate_limit_policies(circumstances.limits));
+            header("ratelimit", rate_limits(circumstances.limits));
         }
         if code.challenges() {
             for scheme in &circumstances.schemes {
@@ -98,7 +103,7 @@ impl Answer {
         let listed = responses.cors_origins.iter().find(|origin| Some(origin.as_bytes()) == circumstances.origin);
         if let Some(origin) = listed {
             header("access-control-allow-origin", origin.clone());
-            header("access-control-expose-headers", "WWW-Authenticate".to_owned());
+            header("access-control-expose-headers", exposed_headers(code).to_owned());
         }
         if !responses.cors_origins.is_empty() {
             // For unlisted origins as well: a cache must not give one origin the answer for another.
@@ -106,6 +111,38 @@ impl Answer {
         }
         Self { status: code.status(), headers, body, grpc: circumstances.grpc.then(|| code.grpc_status()) }
     }
+}
+
+/// What scripts of a listed origin may read of an answer besides its body.
+fn exposed_headers(code: Code) -> &'static str {
+    match code {
+        Code::RateLimited => "Retry-After, RateLimit, RateLimit-Policy",
+        _ => "WWW-Authenticate",
+    }
+}
+
+/// `RateLimit-Policy`: how many requests pass in how many seconds (draft-ietf-httpapi-ratelimit-headers-10 §3). A time of
+/// no whole number of seconds is told as a multiple of it.
+fn rate_limit_policies(limits: &[(Limit, Duration)]) -> String {
+    let policy = |(limit, _): &(Limit, Duration)| {
+        let millis = limit.rate.per.as_millis();
+        let times = (1..=1000_u128).find(|times| millis.saturating_mul(*times).is_multiple_of(1000)).unwrap_or(1);
+        let quota = u128::from(limit.rate.requests.get()).saturating_mul(times);
+        let window = millis.saturating_mul(times).checked_div(1000).unwrap_or_default();
+        format!("\"{}\";q={quota};w={window}", limit.name)
+    };
+    limits.iter().map(policy).collect::<Vec<_>>().join(", ")
+}
+
+/// `RateLimit`: nothing remains, for so many seconds (draft-ietf-httpapi-ratelimit-headers-10 §4).
+fn rate_limits(limits: &[(Limit, Duration)]) -> String {
+    let limits = limits.iter().map(|(limit, wait)| format!("\"{}\";r=0;t={}", limit.name, whole_seconds(*wait)));
+    limits.collect::<Vec<_>>().join(", ")
+}
+
+/// Seconds, rounded up: a delay is a whole number of them (RFC 9110 §10.2.3).
+fn whole_seconds(wait: Duration) -> u128 {
+    wait.as_nanos().div_ceil(1_000_000_000)
 }
 
 /// A challenge (RFC 9110 §11.6.1) with the attributes of RFC 6750 §3, RFC 9449 §7.1 and RFC 9728 §5.1.

@@ -30,6 +30,7 @@ fn identity(subject: &str) -> Identity {
         issuer: Some("https://idp".to_owned()),
         subject: Some(subject.to_owned()),
         owner: None,
+        limit: None,
         roles: strings(["admin", "dev"]),
         scopes: strings(["orders:read", "orders:write"]),
         claims: Json::Null,

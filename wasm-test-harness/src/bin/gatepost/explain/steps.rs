@@ -48,6 +48,9 @@ fn finding(step: Step) -> Finding {
         Step::Authenticator { name, refused: Some(reason) } => ("authenticator", format!("{name}: {reason}")),
         Step::Waits { authenticator } => ("authenticator", format!("{authenticator}: has to ask its provider")),
         Step::Anonymous => ("caller", "anonymous: no credential came, and none is needed".to_owned()),
+        Step::RateLimit { name, exceeded } => {
+            ("limit", format!("{name}: {}", if exceeded { "exceeded" } else { "not exceeded" }))
+        }
         Step::Verified { authenticator, roles, scopes } => {
             ("caller", format!("verified by {authenticator}, roles: {roles}, scopes: {scopes}"))
         }

@@ -1,0 +1,125 @@
+//! Which limits a request counts against, and for whom.
+//!
+//! Who was let in counts as the identity that was verified, or, as the limit asks, by address or with all callers of the
+//! route. Whoever was not let in counts by address alone: nobody can use up what is somebody else's, or a route's, without
+//! a credential for it.
+
+use std::rc::Rc;
+
+use super::{
+    Decision, HeaderEdit, Mode, Observer, Record, Step, Target, UnixTime, Verdict, circumstances, deny, refuse,
+};
+use crate::{
+    auth::{AuthenticatorId, VerifiedToken, policy::Failure},
+    config::gateway::{Gateway, LIMIT_KEY_HEADER, Route},
+    deny::{Circumstances, Reason},
+    host::Host,
+    limit::{By, Charge, Exceeded, Limit, Limits, Place, caller},
+    request::Request,
+};
+
+/// Whom a request counts for.
+pub struct Account<'a> {
+    gateway: &'a Gateway,
+    route: Option<&'a Route>,
+    /// Those who were verified, the caller first.
+    verified: &'a [Rc<VerifiedToken>],
+    /// Whether the request was let in: not, where its credential was refused, and not a preflight, which nobody was asked
+    /// to vouch for.
+    is_admitted: bool,
+    /// Asked of the host when it is needed.
+    address: Option<String>,
+}
+
+impl<'a> Account<'a> {
+    /// The account of a request that was let in for those who were verified, or for everyone.
+    pub fn admitted(gateway: &'a Gateway, target: &Target<'a>, verified: &'a [Rc<VerifiedToken>]) -> Self {
+        let is_preflight = target.route.is_some() && !target.maps;
+        Self { gateway, route: target.route, verified, is_admitted: !is_preflight, address: None }
+    }
+
+    /// The account of a request that was refused.
+    pub fn refused(gateway: &'a Gateway, route: Option<&'a Route>) -> Self {
+        Self { gateway, route, verified: &[], is_admitted: false, address: None }
+    }
+
+    /// Counts the request against all its limits, or against none.
+    pub fn count(
+        &mut self,
+        limits: &mut Limits,
+        now: UnixTime,
+        host: &mut dyn Host,
+        observe: Observer<'_>,
+    ) -> Result<(), Exceeded> {
+        let charges = self.charges(host);
+        if charges.is_empty() {
+            return Ok(());
+        }
+        let counted = limits.take(&charges, now, host);
+        for Charge { limit, .. } in &charges {
+            let exceeded = counted.as_ref().is_err_and(|exceeded| exceeded.limits.iter().any(|(one, _)| one == limit));
+            observe(&mut || Step::RateLimit { name: limit.name, exceeded });
+        }
+        counted
+    }
+
+    /// Tells the host for whom the request counts, where it goes on and the configuration asks for it.
+    pub fn tell(&mut self, mut decision: Decision, host: &mut dyn Host) -> Decision {
+        if let (true, Verdict::Forward(edits)) = (self.gateway.limit_key, &mut decision.verdict) {
+            edits.push(HeaderEdit::Set(LIMIT_KEY_HEADER.to_owned(), self.caller(host).into_bytes()));
+        }
+        decision
+    }
+
+    fn charges(&mut self, host: &mut dyn Host) -> Vec<Charge> {
+        let of_route = self.route.and_then(|route| route.rate_limit.as_ref());
+        let mut charges = Vec::new();
+        for limit in self.gateway.rate_limit.iter().chain(of_route) {
+            let caller = match limit.by {
+                By::Identity => self.caller(host),
+                By::Route if self.is_admitted => caller::of_route(self.route.map(|route| route.label.as_str())),
+                By::Route | By::Address => self.address(host),
+            };
+            charges.push(Charge { limit: limit.clone(), caller });
+        }
+        for identity in self.verified.iter().map(|verified| &verified.identity) {
+            if let (Some(rate), Some(caller)) = (identity.limit, caller::of_identity(identity)) {
+                // All keys of an authenticator share their slots, so that a hundred thousand need no more than one.
+                let place = Place::new(&["keys", &identity.authenticator_name]);
+                charges.push(Charge { limit: Limit { name: "key", place, rate, by: By::Identity }, caller });
+            }
+        }
+        charges
+    }
+
+    /// The identity, if there is one that says who it is, else the address.
+    fn caller(&mut self, host: &mut dyn Host) -> String {
+        let identity = self.verified.first().and_then(|verified| caller::of_identity(&verified.identity));
+        identity.unwrap_or_else(|| self.address(host))
+    }
+
+    fn address(&mut self, host: &mut dyn Host) -> String {
+        let ask = || caller::of_address(host.property(&["source", "address"]).as_deref());
+        self.address.get_or_insert_with(ask).clone()
+    }
+}
+
+/// Refuses a request that exceeds a limit, or, in shadow mode, forwards it as one that was refused.
+pub fn refuse_exceeding(
+    gateway: &Gateway,
+    request: &Request<'_>,
+    target: Option<&Target<'_>>,
+    exceeded: &Exceeded,
+    record: Record,
+) -> Decision {
+    if let Some(target) = target.filter(|target| target.mode == Mode::Shadow) {
+        let failure = Failure::of_verified(Reason::RateLimited.into(), AuthenticatorId(usize::MAX));
+        return refuse(gateway, request, target, failure, record);
+    }
+    let circumstances = Circumstances {
+        retry_after: Some(exceeded.retry_after()),
+        limits: &exceeded.limits,
+        ..circumstances(request.head())
+    };
+    deny(gateway, Reason::RateLimited, &circumstances, record, target.and_then(|target| target.id))
+}
