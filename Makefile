@@ -6,14 +6,14 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak fuzz
+.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz
 
 SETUP := ./wasm-test-harness/setup
 MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gatepost.wasm
 # A lock file that is out of date is mended on a developer's machine, and an error in CI.
 LOCKED := $(if $(CI),--locked)
 # What the tests of the harness that start Envoy are called.
-E2E_TESTS := {scenarios,grpc,mtls,dpop,providers,oidc_provider}
+E2E_TESTS := {scenarios,grpc,mtls,dpop,providers,rate_limits,rate_limit_service,oidc_provider}
 # How a command learns where Envoy and the module are. `make` stops where a step of it fails.
 WITH_ENVOY = envoy="$$($(SETUP)/envoy.sh)"; export ENVOY="$$envoy" GATEPOST_MODULE="$(MODULE)"; exec
 # How a test learns where its OpenID provider is.
@@ -53,6 +53,10 @@ e2e: build ## Run what needs Envoy alone: the scenarios, gRPC, an OpenID provide
 e2e-keycloak: build ## Fetch Keycloak (180 MB, with Maven and Java 17) and take its tokens through Envoy
 	keycloak="$$($(SETUP)/keycloak.sh)"; export GATEPOST_KEYCLOAK="$$keycloak"; \
 	$(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test keycloak $(ARGS) -- --ignored
+
+e2e-rate-limit-service: build ## Build envoyproxy/ratelimit (with Go), fetch Redis (Debian) and limit through both
+	service="$$($(SETUP)/ratelimit.sh)"; export GATEPOST_RATELIMIT="$$service"; \
+	$(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test rate_limit_service $(ARGS) -- --ignored
 
 fuzz: ## Fuzz the parsers and the engine with a nightly compiler (SECONDS_EACH=60)
 	@$(SETUP)/fuzz.sh

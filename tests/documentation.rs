@@ -26,6 +26,17 @@ fn the_configurations_for_api_keys_are_good() {
 }
 
 #[test]
+fn the_configuration_for_rate_limits_is_good() {
+    check("docs/rate-limits.md", "json", 1);
+}
+
+#[test]
+fn the_bootstrap_for_rate_limits_is_good() {
+    let examples = check("docs/rate-limits.md", "yaml", 1);
+    assert_envoy_takes(&examples[0], &[]);
+}
+
+#[test]
 fn the_configurations_for_identity_providers_are_good() {
     check("docs/identity-providers.md", "json", 11);
 }

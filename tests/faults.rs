@@ -90,6 +90,39 @@ fn a_failing_host_call_at_configuration_never_traps() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// Where the shared data or the address cannot be had, the worker counts for itself, and in one place more at most; it
+/// neither refuses everybody nor lets everybody in.
+#[test]
+fn no_failing_host_call_opens_a_rate_limit_or_closes_it_for_all() {
+    let host = host();
+    let mut setting = inline();
+    setting.limit = Some(json!({"requests": 2, "per": "1h"}));
+    let mut request = forged(None);
+    request.headers.replace(":path", b"/health");
+    request.properties.insert("source\0address".to_owned(), b"192.0.2.7:1000".to_vec());
+    let mut failures = Vec::new();
+    for function in ["proxy_get_shared_data", "proxy_set_shared_data", "proxy_get_property"] {
+        assert!(imports_used(&host, &setting, &request).contains(function), "{function} is not used");
+        for status in STATUSES {
+            let single = (1..=5).map(|call| Fault::on_call(function, status, call));
+            for fault in std::iter::once(Fault::every(function, status)).chain(single) {
+                let (mut vm, root) = configured(&host, &setting);
+                vm.inject(vec![fault.clone()]);
+                let passed = (0..10).try_fold(0, |passed, _| {
+                    let outcome = drive(&mut vm, root, &request)?;
+                    Ok(passed + usize::from(matches!(outcome, Outcome::Forwarded(_))))
+                });
+                match passed {
+                    Ok(2..=4) => {}
+                    Ok(passed) => failures.push(format!("{function} = {status} on {:?}: {passed} pass", fault.call)),
+                    Err(trap) => failures.push(format!("{function} = {status} on {:?}: {}", fault.call, brief(&trap))),
+                }
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 /// Every import that the exchange uses, every status, on every call and on the first five alone.
 fn sweep(host: &Host, setting: &Setting, request: &Request, judge: impl Fn(Outcome) -> Result<(), String>) {
     let mut failures = Vec::new();
@@ -166,14 +199,20 @@ struct Setting {
     keys: Value,
     /// `allow_on_headers_stop_iteration`: bodies and trailers are shown to a request that waits.
     stop_iteration: bool,
+    /// `rate_limit`
+    limit: Option<Value>,
 }
 
 fn inline() -> Setting {
-    Setting { keys: json!({"inline": jwks(&["es1"]).unwrap()}), stop_iteration: false }
+    Setting { keys: json!({"inline": jwks(&["es1"]).unwrap()}), stop_iteration: false, limit: None }
 }
 
 fn remote(stop_iteration: bool) -> Setting {
-    Setting { keys: json!({"remote": {"url": "https://idp.example.com/jwks", "cluster": "idp"}}), stop_iteration }
+    Setting {
+        keys: json!({"remote": {"url": "https://idp.example.com/jwks", "cluster": "idp"}}),
+        stop_iteration,
+        limit: None,
+    }
 }
 
 fn options(setting: &Setting) -> VmOptions {
@@ -186,7 +225,7 @@ fn options(setting: &Setting) -> VmOptions {
 }
 
 fn plugin(setting: &Setting) -> Plugin {
-    let configuration = json!({
+    let mut configuration = json!({
         "authorizer": {
             "type": "jwt",
             "issuer": "https://idp.example.com",
@@ -204,6 +243,9 @@ fn plugin(setting: &Setting) -> Plugin {
             },
         ],
     });
+    if let Some(limit) = &setting.limit {
+        configuration["rate_limit"] = limit.clone();
+    }
     Plugin {
         name: "faults".to_owned(),
         root_id: "faults".to_owned(),

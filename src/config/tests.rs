@@ -70,7 +70,18 @@ test!(what_is_not_understood_is_refused, {
         '¶',
         &[
             (r#", "path": []"#, "path: unknown key; there are authenticators, "),
-            (r#", "rate_limit": {}"#, "rate_limit: not supported by this version"),
+            (r#", "rate_limit": 100"#, "rate_limit: must be an object"),
+            (r#", "rate_limit": {"per": "1s"}"#, "rate_limit.requests: required"),
+            (r#", "rate_limit": {"requests": 100}"#, "rate_limit.per: required"),
+            (r#", "rate_limit": {"requests": 0, "per": "1s"}"#, "rate_limit.requests: must be a positive integer"),
+            (r#", "rate_limit": {"requests": 1000000001, "per": "1s"}"#, "rate_limit.requests: must be at most"),
+            (r#", "rate_limit": {"requests": 1, "per": "0s"}"#, "rate_limit.per: must be a time from 1ms"),
+            (r#", "rate_limit": {"requests": 1, "per": "25h"}"#, "rate_limit.per: must be a time from 1ms"),
+            (r#", "rate_limit": {"requests": 1, "per": 1}"#, "rate_limit.per: must be a duration"),
+            (r#", "rate_limit": {"requests": 1, "per": "1s", "burst": 0}"#, "rate_limit.burst: must be a positive"),
+            (r#", "rate_limit": {"requests": 1, "per": "1s", "by": "user"}"#, "rate_limit.by: must be one of identity"),
+            (r#", "rate_limit": {"requests": 1, "per": "1s", "key": 1}"#, "rate_limit.key: unknown key; there are"),
+            (r#", "limit_key": "yes""#, "limit_key: must be true or false"),
             (r#", "audit": {}"#, "audit: not supported"),
             (r#", "crypto": "host""#, "crypto: `host` is not supported"),
             (r#", "crypto": "cloud""#, "crypto: must be one of sandbox"),
@@ -241,7 +252,7 @@ test!(routes_are_checked, {
     each_gives(
         '§',
         &[
-            (r#", "rate_limit": {}"#, "paths[0].rate_limit: not supported"),
+            (r#", "rate_limit": {"requests": 1}"#, "paths[0].rate_limit.per: required"),
             (r#", "hosts": []"#, "paths[0].hosts: must not be empty"),
             (r#", "hosts": ["a:80"]"#, "paths[0].hosts[0]: must be a host name"),
             (r#", "hosts": ["*"]"#, "paths[0].hosts[0]: must be a host name"),

@@ -86,7 +86,7 @@ test!(every_limit_has_to_pass_and_a_refused_request_counts_against_none, {
     assert_eq!(passed(&mut limits, &[wide.clone(), narrow.clone()], &mut shared), 3);
     let exceeded = limits.take(&[wide.clone(), narrow.clone()], NOW, &mut shared).unwrap_err();
     assert_eq!(exceeded.limits, [(narrow.limit.clone(), Duration::from_secs(20))]);
-    assert_eq!(passed(&mut limits, &[wide.clone()], &mut shared), 7);
+    assert_eq!(passed(&mut limits, std::slice::from_ref(&wide), &mut shared), 7);
     let exceeded = limits.take(&[wide, narrow], NOW, &mut shared).unwrap_err();
     assert_eq!(exceeded.limits.len(), 2);
     assert_eq!(exceeded.retry_after(), Duration::from_secs(20));
@@ -134,7 +134,7 @@ test!(memory_is_bounded_whoever_comes, {
 test!(who_is_at_the_limit_stays_there_whoever_else_comes, {
     let mut limits = Limits::default();
     let guesser = charge("a", 3, "ip:192.0.2.1");
-    assert_eq!(passed(&mut limits, &[guesser.clone()], &mut NoHost), 3);
+    assert_eq!(passed(&mut limits, std::slice::from_ref(&guesser), &mut NoHost), 3);
     for number in 0..100_000 {
         let _ = limits.take(&[charge("a", 3, &number.to_string())], NOW, &mut NoHost);
     }

@@ -8,6 +8,7 @@ use std::{
 
 pub mod burst;
 pub mod http2;
+pub mod steady;
 
 /// A response.
 #[derive(Clone, Debug, Default)]

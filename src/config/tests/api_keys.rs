@@ -69,7 +69,10 @@ test!(each_mistake_in_a_key_is_told_with_its_place, {
         (key(r#", "expires_at": "2027-01-01""#), "[0].expires_at: must be a time such as"),
         (key(r#", "expires_at": "2027-02-29T00:00:00Z""#), "[0].expires_at: must be a time such as"),
         (key(r#", "expires_at": "1969-12-31T23:59:59Z""#), "[0].expires_at: must be a time such as"),
-        (key(r#", "rate_limit": {"requests": 600, "per": "1m"}"#), "[0].rate_limit: not supported by this version"),
+        (key(r#", "rate_limit": {"requests": 600}"#), "[0].rate_limit.per: required"),
+        (key(r#", "rate_limit": {"requests": 0, "per": "1m"}"#), "[0].rate_limit.requests: must be a positive"),
+        // Whose requests count is no question: the key's.
+        (key(r#", "rate_limit": {"requests": 1, "per": "1m", "by": "ip"}"#), "[0].rate_limit.by: unknown key"),
         (key(r#", "key": "s3cr3t""#), "[0].key: unknown key; there are id, sha256, owner, scopes, roles, expires_at"),
         (r#""s3cr3t""#.to_owned(), "[0]: must be an object"),
         (format!(r#"{}, {{"id": "ci", "sha256": "{}"}}"#, key(""), DIGEST.replace('2', "3")), "[1].id: comes twice"),

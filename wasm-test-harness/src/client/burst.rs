@@ -156,7 +156,7 @@ async fn send_streams(address: SocketAddr, requests: Vec<Request>, patience: Dur
     Ok(Outcomes(outcomes.into_values().collect()))
 }
 
-async fn connect(address: SocketAddr) -> io::Result<SendRequest<Empty<Bytes>>> {
+pub(super) async fn connect(address: SocketAddr) -> io::Result<SendRequest<Empty<Bytes>>> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) = handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
@@ -164,7 +164,7 @@ async fn connect(address: SocketAddr) -> io::Result<SendRequest<Empty<Bytes>>> {
     Ok(sender)
 }
 
-async fn exchange(
+pub(super) async fn exchange(
     sender: &mut SendRequest<Empty<Bytes>>,
     address: SocketAddr,
     request: &Request,

@@ -186,6 +186,8 @@ pub(super) struct Request {
     pub(super) protocol: Protocol,
     /// Properties of its connection, which a real host has from the connection itself.
     pub(super) connection: BTreeMap<String, Property>,
+    /// Where it comes from, likewise; `none` where the host does not tell.
+    pub(super) address: Option<String>,
 }
 
 /// A property as a proxy-wasm host gives it: a boolean is one byte.
@@ -283,6 +285,7 @@ impl Default for Request {
             end_of_stream: None,
             protocol: Protocol::Http1,
             connection: BTreeMap::new(),
+            address: None,
         }
     }
 }

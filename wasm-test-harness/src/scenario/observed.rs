@@ -67,8 +67,20 @@ pub(super) struct Sent {
 
 impl Sent {
     pub(super) fn of(step: &Step, placeholders: &Placeholders<'_>) -> Result<Self, String> {
-        let Request { method, path, authority, scheme, token, headers, body, chunks, trailers, connection, .. } =
-            &step.request;
+        let Request {
+            method,
+            path,
+            authority,
+            scheme,
+            token,
+            headers,
+            body,
+            chunks,
+            trailers,
+            connection,
+            address,
+            ..
+        } = &step.request;
         let pairs = |pairs: &[(String, super::text::Text)]| -> Result<Vec<(String, Vec<u8>)>, String> {
             pairs.iter().map(|(name, value)| Ok((name.clone(), placeholders.bytes(value)?))).collect()
         };
@@ -102,7 +114,11 @@ impl Sent {
             };
             Ok((format!("connection\0{name}"), value))
         };
-        let properties = connection.iter().map(property).collect::<Result<_, _>>()?;
+        let mut properties: BTreeMap<_, _> = connection.iter().map(property).collect::<Result<_, _>>()?;
+        let address = address.as_deref().unwrap_or(ADDRESS);
+        if address != "none" {
+            properties.insert("source\0address".to_owned(), address.as_bytes().to_vec());
+        }
         Ok(Self { method, path, authority, scheme, headers: all, chunks, trailers, end_of_stream, properties })
     }
 
@@ -151,6 +167,9 @@ impl Answer {
         Self { status, headers, body, grpc }
     }
 }
+
+/// Where requests come from if nothing else is said, as in Envoy.
+const ADDRESS: &str = "127.0.0.1:50000";
 
 /// Placeholders for a run of `scenario` that begins at `now`.
 pub(super) fn placeholders(scenario: &Scenario, now: u64) -> Placeholders<'_> {

@@ -125,10 +125,10 @@ fn scenario(
     if moves && hosts.contains(&HostName::Envoy) {
         return Err("`advance` cannot move Envoy's clock: limit `hosts` and say `because`".to_owned());
     }
-    let connects = |step: &Step| !step.request.connection.is_empty();
+    let connects = |step: &Step| !step.request.connection.is_empty() || step.request.address.is_some();
     let connects = matches!(&expectation, Expectation::Steps(steps) if steps.iter().any(connects));
     if connects && hosts.contains(&HostName::Envoy) {
-        return Err("`connection` cannot be told to Envoy: limit `hosts` and say `because`".to_owned());
+        return Err("`connection` and `address` cannot be told to Envoy: limit `hosts` and say `because`".to_owned());
     }
     if entry.listener.normalize_path && hosts != [HostName::Envoy] {
         return Err("`listener.normalize_path` is Envoy's: say `hosts: [envoy]` and `because`".to_owned());
