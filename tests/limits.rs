@@ -77,6 +77,15 @@ fn times(rate: Rate, pauses: &[u64]) -> Vec<u64> {
     times.collect()
 }
 
+/// Whether a request may pass after those that have passed, by every window that ends with it.
+fn fits(rate: Rate, passed: &[u64], time: u64) -> bool {
+    let (requests, per) = (u128::from(rate.requests.get()), rate.per.as_nanos());
+    passed.iter().enumerate().all(|(first, start)| {
+        let count = (passed.len() - first + 1) as u128;
+        count.saturating_sub(u128::from(rate.burst.get())) * per <= u128::from(time - start) * requests
+    })
+}
+
 /// In every window, no more than a burst and what the rate allows in its time.
 fn check(rate: Rate, passed: &[u64]) -> Result<(), TestCaseError> {
     let (requests, per) = (u128::from(rate.requests.get()), rate.per.as_nanos());
@@ -94,13 +103,15 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     #[test]
-    fn no_window_holds_more_than_a_burst_and_the_rate(rate in rates(), pauses in pauses(), workers in 1..5_usize) {
+    fn a_request_passes_if_and_only_if_no_window_then_holds_more_than_a_burst_and_the_rate(rate in rates(), pauses in pauses(), workers in 1..5_usize) {
         let (mut shared, charge) = (Shared::default(), [charge(rate)]);
         let mut workers: Vec<Limits> = (0..workers).map(|_| Limits::default()).collect();
         let count = workers.len();
         let mut passed = Vec::new();
         for (at, time) in times(rate, &pauses).into_iter().enumerate() {
-            if workers[at % count].take(&charge, UnixTime::from_nanos(time), &mut shared).is_ok() {
+            let passes = workers[at % count].take(&charge, UnixTime::from_nanos(time), &mut shared).is_ok();
+            prop_assert_eq!(passes, fits(rate, &passed, time), "request {} at {} of {:?}", at, time - START, rate);
+            if passes {
                 passed.push(time);
             }
         }
@@ -113,7 +124,7 @@ proptest! {
         for number in 0..count {
             // A burst at once, then each as soon as the rate allows, to the nanosecond.
             let behind = number.saturating_sub(u128::from(rate.burst.get() - 1));
-            let due = (rate.per.as_nanos() * behind).div_ceil(u128::from(rate.requests.get()));
+            let due = rate.per.as_nanos().div_ceil(u128::from(rate.requests.get())) * behind;
             let now = UnixTime::from_nanos(START + u64::try_from(due).unwrap());
             prop_assert!(limits.take(&charge, now, &mut shared).is_ok(), "request {number} of {rate:?}");
         }

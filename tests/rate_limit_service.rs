@@ -176,7 +176,10 @@ fn until(what: &str, mut is_so: impl FnMut() -> bool) {
 
 /// Counts each domain, key and value, and lets so many through.
 #[derive(Clone, Default)]
-struct StandIn(Arc<Mutex<HashMap<(String, String, String), u32>>>);
+struct StandIn(Arc<Mutex<HashMap<Counted, u32>>>);
+
+/// A domain, key and value.
+type Counted = (String, String, String);
 
 /// The messages of envoy/service/ratelimit/v3/rls.proto, as far as they are needed.
 #[derive(Clone, PartialEq, prost::Message)]
