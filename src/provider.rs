@@ -5,7 +5,9 @@
 //!
 //! | what | where |
 //! |---|---|
-//! | one fetch of a key set for all workers | [`keys`] |
+//! | one fetch of a document for all workers | [`source`] |
+//! | key sets | [`keys`] |
+//! | lists of revoked tokens | [`revocation`] |
 //! | one look-up of a token for all its requests | [`lookup`] |
 //! | when to fetch again | [`schedule`] |
 
@@ -13,8 +15,10 @@ pub mod document;
 pub mod endpoint;
 pub mod keys;
 pub mod lookup;
+pub mod revocation;
 pub mod schedule;
 mod slots;
+pub mod source;
 mod status;
 
 use std::{fmt, time::Duration};
@@ -38,6 +42,8 @@ pub struct Call {
     pub body: Vec<u8>,
     /// How long the answer may take.
     pub timeout: Duration,
+    /// How long its body may be, in bytes.
+    pub most_bytes: usize,
 }
 
 /// The answer to a call.
@@ -45,7 +51,7 @@ pub struct Call {
 pub struct CallAnswer {
     /// Headers, `:status` included, names in lower case.
     pub headers: Vec<(String, Vec<u8>)>,
-    /// The body, [`MOST_ANSWER_BYTES`] at most.
+    /// The body.
     pub body: Vec<u8>,
 }
 
@@ -56,8 +62,8 @@ pub enum CallFailure {
     NotSent,
     /// The host gave the call up.
     NoAnswer,
-    /// The answer has more than [`MOST_ANSWER_BYTES`].
-    TooLarge,
+    /// The answer has more than so many bytes.
+    TooLarge(usize),
 }
 
 /// What is to be done and to be told after a step.
@@ -103,6 +109,29 @@ pub enum Event {
         /// Why.
         failure: ProviderFailure,
     },
+    /// A revocation list was fetched.
+    RevocationsFetched {
+        /// The configuration path of the list.
+        place: String,
+        /// How many values it revokes.
+        entries: usize,
+        /// Whether it is another list than before.
+        changed: bool,
+    },
+    /// A revocation list could not be fetched.
+    RevocationsFailed {
+        /// The configuration path of the list.
+        place: String,
+        /// Why.
+        failure: ProviderFailure,
+    },
+    /// Tokens were accepted without a list, as the configuration asks for: told now and then.
+    RevocationsUnchecked {
+        /// The configuration path of the list.
+        place: String,
+        /// How often that was since it was last told.
+        tokens: u64,
+    },
     /// A token was looked up.
     LookedUp {
         /// Whether it is good.
@@ -133,6 +162,13 @@ pub enum ProviderFailure {
         /// Where the first one stands, `keys[0].n`, and why it cannot.
         first: Option<(String, JwkErrorKind)>,
     },
+    /// The answer has no list `revoked`, or several.
+    NotARevocationList,
+    /// An entry of the list cannot be read, and no list is taken in part.
+    UnreadableRevocation {
+        /// Which, counted from 0.
+        index: usize,
+    },
     /// The discovery document is another issuer's (OpenID Connect Discovery 1.0 §4.3).
     WrongIssuer,
     /// The discovery document has no `jwks_uri`, or one that is no URL.
@@ -147,7 +183,7 @@ pub struct CallIds(u64);
 
 /// What a host may take beyond the time-out of a call to say that it is over.
 pub const GRACE: Duration = Duration::from_secs(1);
-/// The longest answer that is read, in bytes.
+/// The longest answer that is read where nothing else is said, in bytes.
 pub const MOST_ANSWER_BYTES: usize = 1024 * 1024;
 /// How deep it may nest.
 pub(crate) const MAX_ANSWER_DEPTH: usize = 32;
@@ -165,11 +201,11 @@ impl CallAnswer {
     ///
     /// # Errors
     ///
-    /// [`ProviderFailure::Status`] for another one.
-    pub fn body(&self) -> Result<&[u8], ProviderFailure> {
+    /// [`ProviderFailure::Status`] for another one, [`CallFailure::TooLarge`] for a body of more bytes than this.
+    pub fn body(&self, most_bytes: usize) -> Result<&[u8], ProviderFailure> {
         let status = self.header(":status").and_then(|value| std::str::from_utf8(value).ok()?.parse().ok());
         match status.unwrap_or(0) {
-            200 if self.body.len() > MOST_ANSWER_BYTES => Err(ProviderFailure::Call(CallFailure::TooLarge)),
+            200 if self.body.len() > most_bytes => Err(CallFailure::TooLarge(most_bytes).into()),
             200 => Ok(&self.body),
             other => Err(ProviderFailure::Status(other)),
         }
@@ -185,7 +221,7 @@ impl Event {
     /// Whether an operator should look at it.
     #[must_use]
     pub fn is_warning(&self) -> bool {
-        !matches!(self, Self::KeysFetched { .. } | Self::LookedUp { .. })
+        !matches!(self, Self::KeysFetched { .. } | Self::RevocationsFetched { .. } | Self::LookedUp { .. })
     }
 }
 
@@ -201,6 +237,13 @@ impl fmt::Display for Event {
             }
             Self::KeyRefused { place, member, kind } => write!(f, "{place}: a key is not used: {member}: {kind}"),
             Self::FetchFailed { place, failure } => write!(f, "{place}: the keys could not be fetched: {failure}"),
+            Self::RevocationsFetched { place, entries, .. } => write!(f, "{place}: fetched, {entries} entries"),
+            Self::RevocationsFailed { place, failure } => {
+                write!(f, "{place}: the list could not be fetched: {failure}")
+            }
+            Self::RevocationsUnchecked { place, tokens } => {
+                write!(f, "{place}: there is no list that may be used; {tokens} tokens were accepted without")
+            }
             Self::LookedUp { active } => write!(f, "a token was looked up: {}", if *active { "good" } else { "not" }),
             Self::LookupFailed { place, failure } => write!(f, "{place}: a token could not be looked up: {failure}"),
         }
@@ -215,13 +258,22 @@ impl fmt::Display for ProviderFailure {
                  its limits",
             ),
             Self::Call(CallFailure::NoAnswer) => f.write_str("no answer, or one that is too large for the host"),
-            Self::Call(CallFailure::TooLarge) => write!(f, "the answer is longer than {MOST_ANSWER_BYTES} bytes"),
+            Self::Call(CallFailure::TooLarge(most)) => write!(f, "the answer is longer than {most} bytes"),
             Self::Status(status) => write!(f, "the answer's status is {status}"),
             Self::NotAnObject => f.write_str("the answer is not a JSON object without duplicate members"),
             Self::NotAKeySet => f.write_str("the answer is not a JWK set: an object with `keys`"),
             Self::NoUsableKey { first: None } => f.write_str("the answer holds no key"),
             Self::NoUsableKey { first: Some((member, kind)) } => {
                 write!(f, "the answer holds no key that can be used; the first: {member}: {kind}")
+            }
+            Self::NotARevocationList => {
+                f.write_str("the answer is not a revocation list: an object with a list `revoked`")
+            }
+            Self::UnreadableRevocation { index } => {
+                write!(
+                    f,
+                    "revoked[{index}] cannot be read: it needs the strings `iss` and `value`; `before` is a Unix time"
+                )
             }
             Self::WrongIssuer => f.write_str("the discovery document's `issuer` is not the configured one"),
             Self::NoJwksUri => f.write_str("the discovery document has no `jwks_uri` that is an http or https URL"),

@@ -20,7 +20,10 @@ use crate::{
         jws::{self, Claimed},
     },
     json::Json,
-    provider::{Call, CallAnswer, CallFailure, CallId, GRACE, MAX_ANSWER_DEPTH, ProviderFailure, endpoint::Endpoint},
+    provider::{
+        Call, CallAnswer, CallFailure, CallId, GRACE, MAX_ANSWER_DEPTH, MOST_ANSWER_BYTES, ProviderFailure,
+        endpoint::Endpoint,
+    },
     time::UnixTime,
 };
 
@@ -125,7 +128,7 @@ impl IntrospectionMethod {
         tokens: &mut Tokens,
         now: UnixTime,
     ) -> Result<Result<Rc<VerifiedToken>, Refusal>, ProviderFailure> {
-        let body = answer.map_err(ProviderFailure::from)?.body()?;
+        let body = answer.map_err(ProviderFailure::from)?.body(MOST_ANSWER_BYTES)?;
         let claims = Json::parse_strict_object(body, MAX_ANSWER_DEPTH).ok_or(ProviderFailure::NotAnObject)?;
         Ok(match self.read(id, authenticator, claims, now) {
             Ok(verified) => {

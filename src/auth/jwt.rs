@@ -15,7 +15,10 @@ use crate::{
         jwk::{KeyFingerprint, KeySet},
         jws::Jws,
     },
-    provider::keys::{Availability, KeySource, KeySourceId},
+    provider::{
+        keys::{KeySource, KeySourceId},
+        source::Availability,
+    },
     time::UnixTime,
 };
 

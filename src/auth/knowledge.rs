@@ -11,8 +11,9 @@ use crate::{
     host::Host,
     jose::TokenError,
     provider::{
-        keys::{Availability, KeySource},
+        keys::KeySource,
         lookup::{Lookups, TokenDigest},
+        source::Availability,
     },
     replay::{Replay, Use},
     time::UnixTime,

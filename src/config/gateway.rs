@@ -8,7 +8,7 @@ use crate::{
     identity_token::Issuer,
     limit::Limit,
     mapping::Mapping,
-    provider::keys::KeySourceConfig,
+    provider::source::SourceConfig,
     route::{
         path::PathPolicy,
         table::{RouteId, Table},
@@ -23,7 +23,7 @@ pub struct Gateway {
     /// All authenticators.
     pub authenticators: Vec<Authenticator>,
     /// The key sets of providers, each with its configuration path.
-    pub key_sources: Vec<(String, KeySourceConfig)>,
+    pub key_sources: Vec<(String, SourceConfig)>,
     /// Where requests go.
     pub table: Table,
     /// The routes, by their id: the order of the file.

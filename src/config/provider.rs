@@ -9,13 +9,14 @@ use super::{
 };
 use crate::provider::{
     endpoint::Endpoint,
-    keys::{KeySourceConfig, KeySourceId, Origin},
+    keys::KeySourceId,
     schedule::Timings,
+    source::{Origin, SourceConfig},
 };
 
 /// The key sets of all authenticators, each once, with the configuration path where it is met first.
 #[derive(Default)]
-pub struct KeySources(pub Vec<(String, KeySourceConfig)>);
+pub struct KeySources(pub Vec<(String, SourceConfig)>);
 
 impl KeySources {
     /// Compiles a key set at a URL.
@@ -29,7 +30,7 @@ impl KeySources {
         let timings = [&schema.timeout, &schema.refresh, &schema.max_stale, &schema.cooldown];
         let timings = compile_timings(timings, path, errors);
         let origin = Origin::Remote(endpoint?);
-        Some(self.insert(path, KeySourceConfig { origin, timings: timings? }))
+        Some(self.insert(path, SourceConfig { origin, timings: timings? }))
     }
 
     /// Compiles a key set that a discovery document names.
@@ -60,10 +61,10 @@ impl KeySources {
         cluster?;
         let issuer = schema.issuer.get()?.clone();
         let origin = Origin::Discovery { issuer, document: document?, jwks_cluster: jwks_cluster? };
-        Some(self.insert(path, KeySourceConfig { origin, timings: timings? }))
+        Some(self.insert(path, SourceConfig { origin, timings: timings? }))
     }
 
-    fn insert(&mut self, path: &str, config: KeySourceConfig) -> KeySourceId {
+    fn insert(&mut self, path: &str, config: SourceConfig) -> KeySourceId {
         let known = self.0.iter().position(|(_, known)| *known == config);
         KeySourceId(known.unwrap_or_else(|| {
             self.0.push((path.to_owned(), config));

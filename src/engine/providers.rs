@@ -15,8 +15,9 @@ use crate::{
     host::{Host, Store},
     provider::{
         CallAnswer, CallFailure, CallId, Effects, Event,
-        keys::{KeySource, KeySourceId, Progress, Work},
+        keys::{KeySource, KeySourceId},
         lookup::TokenDigest,
+        source::{Progress, Work},
     },
 };
 
@@ -128,8 +129,8 @@ impl Engine {
 
     /// Draws the conclusions of a step with a key set.
     fn apply(&mut self, id: KeySourceId, progress: Progress) {
-        if progress.keys_changed
-            && let Some(keys) = self.sources.get(id.0).and_then(|source| source.known_keys())
+        if progress.changed
+            && let Some(keys) = self.sources.get(id.0).and_then(|source| source.known())
         {
             for (authenticator, tokens) in self.gateway.authenticators.iter().zip(&mut self.tokens) {
                 if matches!(&authenticator.method, Method::Jwt(method) if matches!(method.keys, Keys::Remote(other) if other == id))

@@ -28,8 +28,8 @@ pub struct Configured {
     metrics: Metrics,
     /// The requests that wait.
     waiting: RefCell<HashMap<RequestId, Rc<Stream>>>,
-    /// The calls that are under way, by the host's numbers.
-    calls: RefCell<HashMap<u32, CallId>>,
+    /// The calls that are under way, by the host's numbers, and how long their answers may be.
+    calls: RefCell<HashMap<u32, (CallId, usize)>>,
     pace: Rc<Pace>,
     last_failure: Cell<Option<UnixTime>>,
 }
@@ -127,8 +127,9 @@ impl Configured {
     /// streams, and a host that carries out there and then what it asks for would end the VM.
     pub fn on_answer(&self, token: u32, headers: usize, body_size: usize) {
         let call = self.calls.try_borrow_mut().ok().and_then(|mut calls| calls.remove(&token));
-        let answer = read_answer(headers, body_size);
-        let (Some(call), Ok(now), Ok(mut engine)) = (call, host::now(), self.engine.try_borrow_mut()) else {
+        let most_bytes = call.map_or(MOST_ANSWER_BYTES, |(_, most_bytes)| most_bytes);
+        let answer = read_answer(headers, body_size, most_bytes);
+        let (Some((call, _)), Ok(now), Ok(mut engine)) = (call, host::now(), self.engine.try_borrow_mut()) else {
             return; // given up by a later tick
         };
         let effects = engine.answer(call, answer, now, &mut TheHost);
@@ -151,7 +152,7 @@ impl Configured {
             for call in &effects.calls {
                 match (host::call(call), self.calls.try_borrow_mut()) {
                     (Ok(token), Ok(mut calls)) => {
-                        calls.insert(token, call.id);
+                        calls.insert(token, (call.id, call.most_bytes));
                     }
                     _ => {
                         if let Ok(mut engine) = self.engine.try_borrow_mut() {
@@ -231,12 +232,12 @@ impl Pace {
     }
 }
 
-fn read_answer(headers: usize, body_size: usize) -> Result<CallAnswer, CallFailure> {
+fn read_answer(headers: usize, body_size: usize, most_bytes: usize) -> Result<CallAnswer, CallFailure> {
     if headers == 0 {
         return Err(CallFailure::NoAnswer);
     }
-    if body_size > MOST_ANSWER_BYTES {
-        return Err(CallFailure::TooLarge);
+    if body_size > most_bytes {
+        return Err(CallFailure::TooLarge(most_bytes));
     }
     let mut headers = host::headers(Map::CallResponseHeaders).map_err(|Failure| CallFailure::NoAnswer)?;
     headers.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Call, CallId};
+use super::{Call, CallId, MOST_ANSWER_BYTES};
 use crate::request::{split_authority, split_http_url};
 
 /// A URL of a provider.
@@ -41,11 +41,11 @@ impl Endpoint {
         self.scheme == other.scheme && parts(self) == parts(other)
     }
 
-    /// A GET for these media types (RFC 9110 §12.5.1).
+    /// A GET for these media types (RFC 9110 §12.5.1), and an answer of so many bytes at most.
     #[must_use]
-    pub fn get(&self, id: CallId, timeout: Duration, media_types: &str) -> Call {
+    pub fn get(&self, id: CallId, timeout: Duration, media_types: &str, most_bytes: usize) -> Call {
         let headers = self.headers("GET", media_types, &[]);
-        Call { id, cluster: self.cluster.clone(), headers, body: Vec::new(), timeout }
+        Call { id, cluster: self.cluster.clone(), headers, body: Vec::new(), timeout, most_bytes }
     }
 
     /// A POST of a form, for JSON.
@@ -58,6 +58,7 @@ impl Endpoint {
             headers: self.headers("POST", "application/json", &more),
             body,
             timeout,
+            most_bytes: MOST_ANSWER_BYTES,
         }
     }
 

@@ -133,6 +133,7 @@ mod tests {
             headers: Vec::new(),
             body: token.as_bytes().to_vec(),
             timeout: Duration::from_secs(1),
+            most_bytes: 0,
         }
     }
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use super::CallAnswer;
 
-/// How keys are kept fresh.
+/// How a document is kept fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Timings {
     /// How long a whole fetch may take.
     pub timeout: Duration,
-    /// How old keys are when they are fetched again.
+    /// How old it is when it is fetched again.
     pub refresh: Duration,
-    /// How old keys may be when no fetch succeeds.
+    /// How old it may be when no fetch succeeds.
     pub max_stale: Duration,
     /// How often unknown key ids may cause a fetch.
     pub cooldown: Duration,
@@ -46,7 +46,7 @@ impl Random {
 }
 
 impl Timings {
-    /// Those of a configuration that says nothing of them.
+    /// Those of a key set of which a configuration says nothing.
     pub const DEFAULT: Self = Self {
         timeout: Duration::from_secs(5),
         refresh: Duration::from_secs(600),
@@ -55,7 +55,7 @@ impl Timings {
     };
 
     /// How long to wait after a successful fetch: at most `refresh`, less where the answer says so (RFC 9111 §5.2.2.1), and
-    /// well before the keys are too old to be used.
+    /// well before the document is too old to be used.
     #[must_use]
     pub fn until_refresh(&self, answer: &CallAnswer, random: &mut Random) -> Duration {
         let usable = self.max_stale.mul_f64(0.75);
@@ -73,7 +73,7 @@ impl Timings {
 }
 
 /// How long an answer says that it is fresh (RFC 9111 §4.2). An answer that is not to be cached at all says nothing about
-/// how long its keys are good: whole frameworks send `no-store` and `max-age=0` with everything.
+/// how long it is good: whole frameworks send `no-store` and `max-age=0` with everything.
 fn freshness(answer: &CallAnswer) -> Option<Duration> {
     let text = |name| answer.header(name).and_then(|value| std::str::from_utf8(value).ok());
     let directives = text("cache-control")?.split(',').filter_map(|directive| directive.trim().split_once('='));
@@ -88,7 +88,7 @@ fn freshness(answer: &CallAnswer) -> Option<Duration> {
     seconds.checked_sub(age).filter(|left| *left > 0).map(Duration::from_secs)
 }
 
-/// However short a provider says that its keys are fresh, they are not fetched more often. The configured `cooldown` is no
+/// However short a provider says that its answer is fresh, it is not fetched more often. The configured `cooldown` is no
 /// bound here: it is about what clients can cause.
 const LEAST_REFRESH: Duration = Duration::from_secs(1);
 /// How much of the time to a refresh is left to chance, in percent.

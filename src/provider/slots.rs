@@ -1,29 +1,29 @@
-//! Where the workers of a proxy keep what they share about a key set.
+//! Where the workers of a proxy keep what they share about a document.
 
 use std::cell::Cell;
 
 use sha2::{Digest as _, Sha256};
 
-use super::{keys::KeySourceConfig, status::Status};
+use super::{source::SourceConfig, status::Status};
 use crate::host::{Store, Unavailable};
 
-/// The two slots of a key set.
+/// The two slots of a document.
 #[derive(Debug)]
 pub struct Slots {
     status: String,
-    keys: String,
+    document: String,
     /// Whether the host has refused the store: this worker stands for itself until it is configured anew.
     alone: Cell<bool>,
 }
 
 impl Slots {
-    /// Key sets that are fetched alike are one, whatever plugin and configuration asks for them.
-    pub fn new(config: &KeySourceConfig) -> Self {
+    /// Documents of a kind that are fetched alike are one, whatever plugin and configuration asks for them.
+    pub fn new(kind: &str, config: &SourceConfig) -> Self {
         let digest = Sha256::digest(format!("{config:?}"));
         let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         // The number tells versions apart that write these slots in different ways.
-        let slot = |what| format!("gatepost.keys.1.{name}.{what}");
-        Self { status: slot("status"), keys: slot("set"), alone: Cell::new(false) }
+        let slot = |what| format!("gatepost.{kind}.1.{name}.{what}");
+        Self { status: slot("status"), document: slot("set"), alone: Cell::new(false) }
     }
 
     /// Reads the status, and gives the number with which to write it. A worker that is alone has its own.
@@ -49,15 +49,15 @@ impl Slots {
         written != Ok(false)
     }
 
-    /// Reads the key set.
-    pub fn read_keys(&self, store: &mut dyn Store) -> Option<Vec<u8>> {
-        let slot = if self.alone.get() { None } else { store.get(&self.keys).ok()? };
+    /// Reads the document.
+    pub fn read_document(&self, store: &mut dyn Store) -> Option<Vec<u8>> {
+        let slot = if self.alone.get() { None } else { store.get(&self.document).ok()? };
         slot.map(|(body, _)| body)
     }
 
-    /// Writes the key set.
-    pub fn write_keys(&self, body: &[u8], store: &mut dyn Store) {
-        if !self.alone.get() && store.set(&self.keys, body, 0).is_err() {
+    /// Writes the document.
+    pub fn write_document(&self, body: &[u8], store: &mut dyn Store) {
+        if !self.alone.get() && store.set(&self.document, body, 0).is_err() {
             self.alone.set(true);
         }
     }

@@ -1,4 +1,4 @@
-//! What the workers of a proxy share about one key set: a slot small enough to be read on every tick.
+//! What the workers of a proxy share about one document: a slot small enough to be read on every tick.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use super::{
 };
 use crate::time::UnixTime;
 
-/// The state of a key set's fetches. Times are Unix time in milliseconds; 0 is never.
+/// The state of a document's fetches. Times are Unix time in milliseconds; 0 is never.
 ///
 /// The clock is the machine's and may be set: a time that lies further ahead than it ever could is not believed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Status {
-    /// Which key set is in the other slot: its SHA-256; zeros where there is none.
+    /// Which document is in the other slot: its SHA-256; zeros where there is none.
     pub digest: [u8; 32],
     /// When a fetch last succeeded.
     pub fetched: u64,
@@ -23,7 +23,7 @@ pub struct Status {
     pub next: u64,
     /// How many fetches have failed since one succeeded.
     pub failures: u64,
-    /// When an unknown key id last caused a fetch.
+    /// When something that was missing in it, an unknown key id, last caused a fetch.
     pub unknown: u64,
     /// Who fetches.
     pub holder: u64,
@@ -32,7 +32,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// Whether the keys may be used.
+    /// Whether the document may be used.
     pub fn is_usable(&self, now: UnixTime, timings: &Timings) -> bool {
         let earliest = self.fetched.saturating_sub(in_millis(CLOCK_STEP));
         let until = self.fetched.saturating_add(in_millis(timings.max_stale));

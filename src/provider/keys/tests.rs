@@ -1,7 +1,16 @@
-use std::{cell::RefCell, collections::HashMap, rc::Rc};
+use std::{cell::RefCell, collections::HashMap, rc::Rc, time::Duration};
 
 use super::*;
-use crate::{host::Unavailable, provider::Call, test::test};
+use crate::{
+    host::{Store, Unavailable},
+    provider::{
+        Call, CallAnswer, CallFailure, CallIds, Effects,
+        endpoint::Endpoint,
+        schedule::{Random, Timings},
+        source::{Origin, Progress, SourceConfig, Work},
+    },
+    test::test,
+};
 
 /// The slots by name: value and CAS number.
 type SharedSlots = HashMap<String, (Vec<u8>, u32)>;
@@ -49,7 +58,7 @@ impl Worker {
 
     fn with(store: &Shared, seed: u64, origin: Origin) -> Self {
         let timings = Timings::DEFAULT;
-        let source = KeySource::new("jwks.remote".to_owned(), KeySourceConfig { origin, timings });
+        let source = KeySource::new("jwks.remote".to_owned(), SourceConfig { origin, timings });
         let (random, calls) = (Random::new(seed), CallIds::default());
         Self { source, store: store.clone(), random, calls, effects: Effects::default() }
     }
@@ -121,10 +130,10 @@ test!(one_worker_fetches_for_all, {
     assert_eq!(calls.iter().map(Vec::len).sum::<usize>(), 1);
     assert!(workers.iter_mut().all(|worker| !worker.poll(4).0.settled), "they wait for the one that fetches");
     let progress = workers[0].answer(&calls[0][0], keys(2), 4).unwrap();
-    assert!(progress.keys_changed && progress.settled);
+    assert!(progress.changed && progress.settled);
     for worker in &mut workers[1..] {
         let (progress, calls) = worker.poll(4);
-        assert!(progress.keys_changed && progress.settled && calls.is_empty());
+        assert!(progress.changed && progress.settled && calls.is_empty());
     }
     assert!(workers.iter().all(|worker| worker.keys(4) == Ok(2)));
     assert!(workers.iter_mut().all(|worker| worker.poll(400).1.is_empty()), "they are fresh");
@@ -163,7 +172,7 @@ test!(a_fetch_that_is_cut_off_is_made_again, {
             gone.source.release(&mut gone.store);
         }
         assert_eq!(other.source.on_unknown_key(at(later), at(later)), Some(Availability::Wait));
-        assert!(other.fetch(later, keys(2)).keys_changed);
+        assert!(other.fetch(later, keys(2)).changed);
         assert_eq!(other.keys(later), Ok(2));
     }
 });
@@ -185,7 +194,7 @@ test!(keys_that_arrive_let_waiters_go_while_somebody_fetches, {
     one.fetch(0, keys(1));
     assert_eq!(one.poll(700).1.len(), 1);
     let (progress, calls) = Worker::new(&shared, 2).poll(701);
-    assert!(progress.keys_changed && progress.settled && calls.is_empty());
+    assert!(progress.changed && progress.settled && calls.is_empty());
 });
 
 test!(keys_that_do_not_match_the_status_are_fetched_anew, {
@@ -198,8 +207,8 @@ test!(keys_that_do_not_match_the_status_are_fetched_anew, {
     shared.slots.borrow_mut().insert(slot, (body, 1000));
     assert_eq!(one.keys(1), Ok(1));
     let mut other = Worker::new(&shared, 2);
-    assert!(other.fetch(1, keys(3)).keys_changed);
-    assert!(one.poll(1).0.keys_changed);
+    assert!(other.fetch(1, keys(3)).changed);
+    assert!(one.poll(1).0.changed);
     assert_eq!((one.keys(1), other.keys(1)), (Ok(3), Ok(3)));
 });
 
@@ -248,9 +257,9 @@ test!(an_unknown_key_is_fetched_once_in_a_while, {
     other.poll(0);
     assert_eq!(one.source.on_unknown_key(at(1), at(1)), Some(Availability::Wait));
     assert_eq!(other.source.on_unknown_key(at(1), at(1)), Some(Availability::Wait));
-    assert!(one.fetch(1, keys(2)).keys_changed);
+    assert!(one.fetch(1, keys(2)).changed);
     let (progress, calls) = other.poll(1);
-    assert!(progress.keys_changed && progress.settled && calls.is_empty());
+    assert!(progress.changed && progress.settled && calls.is_empty());
     for worker in [&mut one, &mut other] {
         // Another worker may know more; none does.
         assert_eq!(worker.source.on_unknown_key(at(30), at(30)), Some(Availability::Wait));
@@ -258,7 +267,7 @@ test!(an_unknown_key_is_fetched_once_in_a_while, {
         assert_eq!(worker.source.on_unknown_key(at(30), at(30)), None);
         assert_eq!(worker.source.on_unknown_key(at(31), at(31)), Some(Availability::Wait));
     }
-    assert!(!one.fetch(31, keys(2)).keys_changed, "the same keys are not read again");
+    assert!(!one.fetch(31, keys(2)).changed, "the same keys are not read again");
 });
 
 test!(failures_back_off_and_old_keys_serve_until_they_are_too_old, {
@@ -314,10 +323,10 @@ test!(a_host_without_shared_data_has_workers_that_stand_for_themselves, {
     *shared.refuses.borrow_mut() = true;
     let (mut one, mut other) = (Worker::new(&shared, 1), Worker::new(&shared, 2));
     for worker in [&mut one, &mut other] {
-        assert!(worker.fetch(0, keys(1)).keys_changed);
+        assert!(worker.fetch(0, keys(1)).changed);
         assert_eq!(worker.keys(0), Ok(1));
         assert!(worker.poll(1).1.is_empty());
-        assert!(worker.fetch(700, keys(2)).keys_changed);
+        assert!(worker.fetch(700, keys(2)).changed);
         assert_eq!(worker.keys(700), Ok(2));
     }
 });
@@ -327,7 +336,7 @@ test!(a_new_plugin_finds_the_keys_of_the_one_that_it_replaces, {
     Worker::new(&shared, 1).fetch(0, keys(3));
     let mut successor = Worker::new(&shared, 2);
     let (progress, calls) = successor.poll(1);
-    assert!(progress.keys_changed && progress.settled && calls.is_empty());
+    assert!(progress.changed && progress.settled && calls.is_empty());
     assert_eq!(successor.keys(1), Ok(3));
 });
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, convert::Infallible, time::Duration};
 use gatepost::{
     engine::{Decision, Engine, Head, RequestId, UnixTime, Verdict},
     host::{Host, Store, Unavailable},
-    provider::{Call, CallAnswer, CallFailure, CallId, Effects, MOST_ANSWER_BYTES},
+    provider::{Call, CallAnswer, CallFailure, CallId, Effects},
 };
 
 use super::super::{
@@ -122,7 +122,6 @@ impl Machine for Worker<'_> {
     fn answer(&mut self, call: CallId, reply: Reply) -> Result<(), Infallible> {
         let answer = match reply {
             Reply { headers, .. } if headers.is_empty() => Err(CallFailure::NoAnswer),
-            Reply { body, .. } if body.len() > MOST_ANSWER_BYTES => Err(CallFailure::TooLarge),
             Reply { headers, body } => Ok(CallAnswer { headers, body }),
         };
         let now = self.time();
