@@ -9,6 +9,7 @@ pub mod knowledge;
 pub mod mtls;
 pub mod peer;
 pub mod policy;
+pub mod revocation;
 
 use std::{fmt, time::Duration};
 
@@ -24,7 +25,7 @@ use crate::{
     },
     json::Json,
     limit::rate::Rate,
-    provider::{keys::KeySourceId, lookup::TokenDigest},
+    provider::{keys::KeySourceId, lookup::TokenDigest, revocation::RevocationSourceId},
     request::Request,
     time::UnixTime,
 };
@@ -116,6 +117,8 @@ pub enum Need {
     Keys(KeySourceId),
     /// Whether a token is good.
     Lookup(AuthenticatorId, TokenDigest),
+    /// Which tokens were taken back.
+    Revocations(RevocationSourceId),
 }
 
 /// Why a credential is not verified.

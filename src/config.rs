@@ -21,6 +21,7 @@ mod mapping;
 mod mtls;
 mod policy;
 mod provider;
+mod revocation;
 mod routes;
 mod schema;
 mod secret;

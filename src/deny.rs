@@ -64,6 +64,8 @@ pub enum Reason {
     KeysUnavailable,
     /// The token's issuer did not say whether it is good.
     IntrospectionFailed,
+    /// Which tokens were taken back cannot be found out.
+    RevocationsUnavailable,
     /// Too many requests wait for a provider.
     TooManyWaiting,
     /// There is no room to remember that the credential was used, and it may be used only once.
@@ -148,6 +150,7 @@ impl Reason {
             Self::MethodNotAllowed,
             Self::KeysUnavailable,
             Self::IntrospectionFailed,
+            Self::RevocationsUnavailable,
             Self::TooManyWaiting,
             Self::ReplayStoreFull,
             Self::RateLimited,
@@ -181,9 +184,11 @@ impl Reason {
             Self::NominatedIdentity | Self::UnsupportedUpgrade | Self::MalformedHead => Code::BadRequest,
             Self::NoRoute | Self::LookalikePath => Code::NoRoute,
             Self::MethodNotAllowed => Code::MethodNotAllowed,
-            Self::KeysUnavailable | Self::IntrospectionFailed | Self::TooManyWaiting | Self::ReplayStoreFull => {
-                Code::ProviderUnavailable
-            }
+            Self::KeysUnavailable
+            | Self::IntrospectionFailed
+            | Self::RevocationsUnavailable
+            | Self::TooManyWaiting
+            | Self::ReplayStoreFull => Code::ProviderUnavailable,
             Self::RateLimited => Code::RateLimited,
             Self::HostFailure => Code::GatewayFailure,
             Self::HeadersTooLarge => Code::HeadersTooLarge,
@@ -219,6 +224,7 @@ impl Reason {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::KeysUnavailable => "keys_unavailable",
             Self::IntrospectionFailed => "introspection_failed",
+            Self::RevocationsUnavailable => "revocations_unavailable",
             Self::TooManyWaiting => "too_many_waiting",
             Self::ReplayStoreFull => "replay_store_full",
             Self::RateLimited => "rate_limited",

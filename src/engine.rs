@@ -33,6 +33,7 @@ use crate::{
         AuthenticatorId, Identity, Method, Refusal, Unverified, VerifiedToken,
         knowledge::{Means, Patience, Settled, Tokens},
         policy::{Failure, Outcome, Verifier},
+        revocation::Revocations,
     },
     config::gateway::{Gateway, Mode},
     deny::Circumstances,
@@ -41,7 +42,7 @@ use crate::{
     identity_token::Issued,
     limit::Limits,
     mapping::{Mapped, expression::Facts},
-    provider::{CallIds, keys::KeySource, schedule::Random},
+    provider::{CallIds, keys::KeySource, schedule::Random, source::Source},
     replay::{Rejected, Replay, Use},
     request::{Request, folded_name},
     route::table::RouteId,
@@ -71,6 +72,8 @@ pub struct Engine {
     tokens: Vec<Tokens>,
     /// One for each key set of a provider.
     sources: Vec<KeySource>,
+    /// One for each revocation list.
+    revocations: Vec<Revocations>,
     /// Gatepost's own tokens.
     issued: Issued,
     limits: Limits,
@@ -174,11 +177,14 @@ impl Engine {
         let tokens = tokens.collect();
         let sources = gateway.key_sources.iter();
         let sources = sources.map(|(place, config)| KeySource::new(place.clone(), config.clone())).collect();
+        let lists = gateway.revocation_sources.iter();
+        let lists = lists.map(|(place, config)| Revocations::new(Source::new(place.clone(), config.clone())));
+        let revocations = lists.collect();
         let (random, calls) = (Random::new(seed), CallIds::default());
         let issued = Issued::new(gateway.cached_tokens);
         let (waiting, limits) = (Waiting::default(), Limits::default());
         let replay = Replay::new(&gateway.authenticators);
-        Self { gateway, tokens, sources, issued, limits, waiting, replay, random, calls }
+        Self { gateway, tokens, sources, revocations, issued, limits, waiting, replay, random, calls }
     }
 
     /// The configuration.
@@ -275,10 +281,23 @@ impl Engine {
             }
         };
         let (tokens, sources) = (self.tokens.as_mut_slice(), self.sources.as_mut_slice());
+        let revocations = self.revocations.as_mut_slice();
         let (replay, needs, uses) = (&mut self.replay, Vec::new(), Vec::new());
         let mut verifier = Verifier {
             authenticators: &gateway.authenticators,
-            means: Means { now, came, host: &mut *host, tokens, sources, settled, patience, needs, replay, uses },
+            means: Means {
+                now,
+                came,
+                host: &mut *host,
+                tokens,
+                sources,
+                revocations,
+                settled,
+                patience,
+                needs,
+                replay,
+                uses,
+            },
             path: &target.path,
             path_policy: gateway.path_policy,
             csrf_origins: gateway.csrf_origins.as_deref(),

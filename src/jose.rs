@@ -56,11 +56,15 @@ pub enum TokenError {
     UnknownCertificate,
     /// The token is bound to another certificate than the client has shown.
     WrongCertificate,
+    /// Whether the token was taken back cannot be told: it lacks `iss`, the claim that the list names, or `iat`.
+    NotRevocable,
+    /// The token was taken back.
+    Revoked,
 }
 
 impl TokenError {
     /// Every variant, in the order in which verification meets them: a later one means that the token got further.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::ForeignIssuer,
         Self::Malformed,
         Self::CriticalHeader,
@@ -84,6 +88,8 @@ impl TokenError {
         Self::NoBoundCertificate,
         Self::UnknownCertificate,
         Self::WrongCertificate,
+        Self::NotRevocable,
+        Self::Revoked,
     ];
 
     /// The label of metrics and audit lines.
@@ -113,6 +119,8 @@ impl TokenError {
             Self::NoBoundCertificate => "bound_certificate_missing",
             Self::UnknownCertificate => "bound_certificate_unknown",
             Self::WrongCertificate => "bound_certificate_differs",
+            Self::NotRevocable => "not_revocable",
+            Self::Revoked => "revoked",
         }
     }
 }

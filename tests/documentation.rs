@@ -42,6 +42,11 @@ fn the_configurations_for_identity_providers_are_good() {
 }
 
 #[test]
+fn the_configuration_for_revocation_is_good() {
+    check("docs/revocation.md", "json", 1);
+}
+
+#[test]
 fn the_configuration_for_identity_tokens_is_good() {
     check("docs/identity-token.md", "json", 1);
 }

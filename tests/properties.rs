@@ -6,11 +6,12 @@ use gatepost::{
     engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
     host::NoHost,
     json::Json,
+    provider::revocation::{RevocationList, Standing},
     query,
     request::folded_name,
     route::path::{NormalPath, PathPolicy},
 };
-use proptest::{collection::vec, prelude::*};
+use proptest::{collection::vec, option, prelude::*};
 
 proptest! {
     // A failure is to be written down as a test, not into a file.
@@ -169,6 +170,44 @@ proptest! {
                 prop_assert_eq!(answer.status, 401);
             }
             Verdict::Wait => prop_assert!(false, "there is nothing to wait for"),
+        }
+    }
+
+    #[test]
+    fn a_list_revokes_what_it_says_or_is_no_list(
+        entries in vec((0..3_u8, 0..4_u8, option::of(0..4_u32), any::<bool>()), 0..12),
+        damage in option::of((any::<prop::sample::Index>(), "[\\[\\]{}:,\"a1]{0,2}")),
+    ) {
+        let texts = entries.iter().map(|(issuer, value, before, swapped)| {
+            let before = before.map(|before| format!(",\"before\":{before}")).unwrap_or_default();
+            if *swapped {
+                format!("{{\"value\":\"v{value}\",\"x\":[{{}}]{before},\"iss\":\"\\u0069{issuer}\"}}")
+            } else {
+                format!("{{\"iss\":\"i{issuer}\",\"value\":\"v{value}\"{before}}}")
+            }
+        });
+        let mut text = format!("{{\"revoked\":[{}]}}", texts.collect::<Vec<_>>().join(","));
+        let is_whole = damage.is_none();
+        if let Some((at, with)) = damage {
+            let at = at.index(text.len());
+            text.replace_range(at..=at, &with);
+        }
+        match RevocationList::parse(text.as_bytes()) {
+            Err(_) => prop_assert!(!is_whole, "{}", text),
+            Ok(list) => {
+                // By another reader. It takes the last of two members with one name, which this one refuses.
+                let said: serde_json::Value = serde_json::from_str(&text).unwrap();
+                let said = said["revoked"].as_array().unwrap();
+                for (issuer, value, issued) in (0..3).flat_map(|i| (0..4).flat_map(move |v| (0..5).map(move |at| (i, v, at)))) {
+                    let (issuer, value, issued) = (format!("i{issuer}"), format!("v{value}"), f64::from(issued) - 0.5);
+                    let is_revoked = said.iter().any(|entry| {
+                        entry["iss"] == issuer.as_str() && entry["value"] == value.as_str()
+                            && entry.get("before").is_none_or(|before| issued <= before.as_f64().unwrap())
+                    });
+                    let expected = if is_revoked { Standing::Revoked } else { Standing::Good };
+                    prop_assert_eq!(list.standing(&issuer, &value, Some(issued)), expected, "{} {} {}", text, issuer, value);
+                }
+            }
         }
     }
 

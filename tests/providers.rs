@@ -11,5 +11,6 @@ mod providers {
     mod keys;
     mod outage;
     mod reload;
+    mod revocation;
     mod waiters;
 }

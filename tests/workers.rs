@@ -1,5 +1,5 @@
 //! Whatever order things happen in, and whatever fails: one worker fetches at a time, every request that waits is
-//! decided in time, and nobody passes without a key that says so.
+//! decided in time, and nobody passes without a key that says so, nor against a list that does not.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -44,6 +44,10 @@ enum Token {
     /// Never good.
     Forged,
     Opaque,
+    /// Good unless the list is [`OTHER_LIST`].
+    Listed,
+    /// Revoked by both lists.
+    Revoked,
 }
 
 #[derive(Clone, Debug)]
@@ -143,11 +147,10 @@ impl Proxy {
     fn send(&mut self, worker: usize, calls: Vec<Call>) -> Result<(), TestCaseError> {
         for call in calls {
             if is_fetch(&call) && !self.shared.failed {
-                let others = self
-                    .open
-                    .iter()
-                    .filter(|(_, call, sent)| is_fetch(call) && *sent != BEFORE && self.now < sent + TIMEOUT);
-                prop_assert_eq!(others.count(), 0, "two workers fetch at {}", self.now);
+                let others = self.open.iter().filter(|(_, other, sent)| {
+                    is_fetch(other) && path(other) == path(&call) && *sent != BEFORE && self.now < sent + TIMEOUT
+                });
+                prop_assert_eq!(others.count(), 0, "two workers fetch {} at {}", path(&call), self.now);
             }
             self.open.push((worker, call, self.now));
         }
@@ -188,9 +191,15 @@ impl Proxy {
         for worker in 0..WORKERS {
             self.happen(Happening::Tick(worker))?;
             let now = self.now();
+            for token in [Token::Signed, Token::Listed] {
+                let decision = self.workers[worker].decide(RequestId(u32::MAX), &head(token), now, &mut self.shared);
+                let is_forwarded = matches!(decision.verdict, Verdict::Forward(_));
+                prop_assert!(is_forwarded, "worker {worker} does not know the keys or the list: {token:?}");
+            }
             let decision =
-                self.workers[worker].decide(RequestId(u32::MAX), &head(Token::Signed), now, &mut self.shared);
-            prop_assert!(matches!(decision.verdict, Verdict::Forward(_)), "worker {worker} does not know the keys");
+                self.workers[worker].decide(RequestId(u32::MAX), &head(Token::Revoked), now, &mut self.shared);
+            let is_refused = matches!(&decision.verdict, Verdict::Deny(answer) if answer.status == 401);
+            prop_assert!(is_refused, "worker {worker} does not know the list");
         }
         Ok(())
     }
@@ -202,9 +211,11 @@ impl Answer {
             Self::None => return Err(CallFailure::NoAnswer),
             Self::Status(status) => (*status, ""),
             Self::Text(text) => (200, *text),
-            Self::Good if is_fetch(call) => (200, KEYS),
+            Self::Good if path(call) == "/jwks" => (200, KEYS),
+            Self::Good if path(call) == "/revoked" => (200, LIST),
             Self::Good => (200, r#"{"active": true, "aud": "a"}"#),
-            Self::Other if is_fetch(call) => (200, OTHER_KEYS),
+            Self::Other if path(call) == "/jwks" => (200, OTHER_KEYS),
+            Self::Other if path(call) == "/revoked" => (200, OTHER_LIST),
             Self::Other => (200, r#"{"active": false}"#),
         };
         let headers = vec![(":status".to_owned(), status.to_string().into_bytes())];
@@ -257,13 +268,16 @@ fn engine(seed: u64) -> Engine {
 
 fn head(token: Token) -> Head {
     let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
-    let claims = encode(br#"{"iss":"i","aud":"a","exp":1900000000}"#);
+    let id = if matches!(token, Token::Revoked) { "revoked" } else { "listed" };
+    let claims = encode(format!(r#"{{"iss":"i","aud":"a","exp":1900000000,"jti":"{id}"}}"#).as_bytes());
     let input = format!("{}.{claims}", encode(br#"{"alg":"HS256","kid":"a"}"#));
     let signature = Hmac::<Sha256>::new_from_slice(SECRET).unwrap().chain_update(&input).finalize().into_bytes();
     let (path, token) = match token {
         Token::Signed => ("/jwt", format!("{input}.{}", encode(&signature))),
         Token::Forged => ("/forged", format!("{input}.AAAA")),
         Token::Opaque => ("/opaque", "opaque".to_owned()),
+        Token::Listed => ("/listed", format!("{input}.{}", encode(&signature))),
+        Token::Revoked => ("/revoked", format!("{input}.{}", encode(&signature))),
     };
     let headers = [
         (":method", "GET".to_owned()),
@@ -274,16 +288,21 @@ fn head(token: Token) -> Head {
     Head { headers: headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec(), end_of_stream: true }
 }
 
-/// Nothing makes the forged token good. Refusals are 401 or 503.
+/// Nothing makes the forged token good, nor the revoked one. Refusals are 401 or 503.
 fn check(decision: &Decision) -> Result<(), TestCaseError> {
     match &decision.verdict {
         Verdict::Deny(answer) => prop_assert!(matches!(answer.status, 401 | 503), "{}", answer.status),
         Verdict::Forward(_) => {
-            prop_assert!(!decision.record.route.as_ref().is_some_and(|route| route.contains("/forged")))
+            let route = decision.record.route.as_deref().unwrap_or_default();
+            prop_assert!(!route.contains("/forged") && !route.contains("/revoked"), "{}", route);
         }
         Verdict::Wait => prop_assert!(false, "decided, and waits"),
     }
     Ok(())
+}
+
+fn path(call: &Call) -> &str {
+    call.headers.iter().find(|(name, _)| name == ":path").map_or("", |(_, path)| path)
 }
 
 fn is_fetch(call: &Call) -> bool {
@@ -297,9 +316,16 @@ fn happenings() -> impl Strategy<Value = Vec<Happening>> {
         1 => Just(Answer::Status(500)),
         1 => Just(Answer::Text("<html>")),
         1 => Just(Answer::Text("{\"keys\": []}")),
+        1 => Just(Answer::Text("{\"revoked\": [{\"iss\": \"i\"}]}")),
         1 => Just(Answer::None),
     ];
-    let token = prop_oneof![Just(Token::Signed), Just(Token::Forged), Just(Token::Opaque)];
+    let token = prop_oneof![
+        Just(Token::Signed),
+        Just(Token::Forged),
+        Just(Token::Opaque),
+        Just(Token::Listed),
+        Just(Token::Revoked)
+    ];
     let happening = prop_oneof![
         4 => prop_oneof![0..50_u64, 0..3_000_u64, 0..30_000_u64].prop_map(Happening::Passes),
         8 => (0..WORKERS).prop_map(Happening::Tick),
@@ -348,13 +374,19 @@ const KEYS: &str = r#"{"keys": [{"kty": "oct", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODk
 const OTHER_KEYS: &str =
     r#"{"keys": [{"kty": "oct", "k": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE", "kid": "b"}]}"#;
 
+const LIST: &str = r#"{"revoked": [{"iss": "i", "value": "revoked"}]}"#;
+const OTHER_LIST: &str = r#"{"revoked": [{"iss": "i", "value": "listed"}, {"iss": "i", "value": "revoked"}]}"#;
+
 const CONFIGURATION: &str = r#"{
     "authenticators": {
         "users": {"type": "jwt", "issuer": "i", "audiences": "a", "jwks": {"remote": {
             "url": "https://idp/jwks", "cluster": "idp", "timeout": "2s", "refresh": "20s", "max_stale": "60s", "cooldown": "5s"}}},
+        "listed": {"type": "jwt", "issuer": "i", "audiences": "a", "secret": "01234567890123456789012345678901", "revocation": {
+            "url": "https://idp/revoked", "cluster": "idp", "timeout": "2s", "refresh": "20s", "max_stale": "60s"}},
         "opaque": {"type": "introspection", "url": "https://idp/introspect", "cluster": "idp", "client_id": "c",
                    "client_secret": "s", "timeout": "2s", "audiences": "a", "cache": {"ttl": "5s", "negative_ttl": "1s"}}
     },
     "paths": [{"method": "GET", "path": "/jwt", "auth": "users"}, {"method": "GET", "path": "/forged", "auth": "users"},
+              {"method": "GET", "path": "/listed", "auth": "listed"}, {"method": "GET", "path": "/revoked", "auth": "listed"},
               {"method": "GET", "path": "/opaque", "auth": "opaque"}]
 }"#;

@@ -4,7 +4,7 @@ use std::{rc::Rc, time::Duration};
 
 use super::{
     Authenticator, AuthenticatorId, Grants, Need, Unverified, VerifiedToken, confirmation::Confirmation, dpop::Dpop,
-    knowledge::Means,
+    knowledge::Means, revocation::Revocation,
 };
 use crate::{
     cache::WITHOUT_EXPIRY,
@@ -37,6 +37,8 @@ pub struct JwtMethod {
     pub dpop: Dpop,
     /// Issuers that other authenticators are there for, and this one is not.
     pub foreign_issuers: Vec<String>,
+    /// Where it is said which tokens were taken back.
+    pub revocation: Option<Revocation>,
 }
 
 /// Where keys are.

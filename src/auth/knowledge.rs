@@ -4,7 +4,7 @@ use std::{collections::hash_map::RandomState, num::NonZeroUsize, rc::Rc, time::D
 
 use lru::LruCache;
 
-use super::{AuthenticatorId, Need, Refusal, Unverified, VerifiedToken};
+use super::{AuthenticatorId, Need, Refusal, Unverified, VerifiedToken, revocation::Revocations};
 use crate::{
     cache::TokenCache,
     deny::Reason,
@@ -49,6 +49,8 @@ pub struct Means<'a> {
     pub tokens: &'a mut [Tokens],
     /// By [`KeySourceId`](crate::provider::keys::KeySourceId).
     pub sources: &'a mut [KeySource],
+    /// By [`RevocationSourceId`](crate::provider::revocation::RevocationSourceId).
+    pub revocations: &'a mut [Revocations],
     /// How look-ups that the request has waited for have ended.
     pub settled: &'a [Settled],
     /// Whether the request may wait.
@@ -153,6 +155,7 @@ impl Means<'_> {
             (Patience::NoRoom, _) => Reason::TooManyWaiting,
             (Patience::IsOver, Need::Keys(_)) => Reason::KeysUnavailable,
             (Patience::IsOver, Need::Lookup(..)) => Reason::IntrospectionFailed,
+            (Patience::IsOver, Need::Revocations(_)) => Reason::RevocationsUnavailable,
         };
         unavailable(reason, Duration::ZERO)
     }

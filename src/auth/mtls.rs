@@ -153,9 +153,20 @@ mod tests {
         let Method::Mtls(method) = &authenticator.method else { panic!("{authenticator:?}") };
         let now = UnixTime::from_secs(1_800_000_000);
         let (settled, patience, needs) = (&[][..], Patience::Waits, Vec::new());
-        let (replay, uses) = (&mut Replay::new(&[]), Vec::new());
-        let mut means =
-            Means { now, came: now, host, tokens, sources: &mut [], settled, patience, needs, replay, uses };
+        let (replay, uses, revocations) = (&mut Replay::new(&[]), Vec::new(), &mut [][..]);
+        let mut means = Means {
+            now,
+            came: now,
+            host,
+            tokens,
+            sources: &mut [],
+            revocations,
+            settled,
+            patience,
+            needs,
+            replay,
+            uses,
+        };
         method.verify(AuthenticatorId(0), authenticator, &mut means)
     }
 

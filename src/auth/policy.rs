@@ -307,6 +307,10 @@ impl Verifier<'_> {
                 let verified = method.verify(id, authenticator, &credential.value, &mut self.means)?;
                 let sent = Sent { request, path: self.path, path_policy: self.path_policy };
                 method.dpop.check(id, &verified, &credential, &sent, &mut self.means)?;
+                // Last: a list has nothing to say about a token that is not good otherwise.
+                if let Some(revocation) = &method.revocation {
+                    revocation.check(&verified, &mut self.means)?;
+                }
                 Ok(verified)
             }
             // An API key is not shown to a provider, though both be read at one place.

@@ -11,7 +11,7 @@ use super::{
     jwt::{compile_jwt, dpop_mode},
     mtls::compile_mtls,
     policy::compile_claim_tests,
-    provider::KeySources,
+    provider::ProviderSources,
     schema::{AuthenticatorSchema, ClaimValuesSchema, OnMultipleSchema, SourceSchema},
 };
 use crate::{
@@ -26,7 +26,7 @@ pub fn compile_authenticator(
     schema: &AuthenticatorSchema,
     path: &str,
     environment: Environment<'_>,
-    key_sources: &mut KeySources,
+    provider_sources: &mut ProviderSources,
     errors: &mut Errors,
 ) -> Option<Authenticator> {
     let authorization =
@@ -65,7 +65,7 @@ pub fn compile_authenticator(
     };
     let method = match schema {
         AuthenticatorSchema::Jwt(schema) => {
-            compile_jwt(schema, path, environment, key_sources, errors).map(Box::new).map(Method::Jwt)
+            compile_jwt(schema, path, environment, provider_sources, errors).map(Box::new).map(Method::Jwt)
         }
         AuthenticatorSchema::Introspection(schema) => {
             compile_introspection(schema, path, environment, errors).map(Box::new).map(Method::Introspection)

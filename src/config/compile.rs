@@ -11,7 +11,7 @@ use super::{
     identity_token::{IdentityTokenNames, compile_identity_token},
     limit::compile_limit,
     policy::Names,
-    provider::KeySources,
+    provider::ProviderSources,
     routes::{Routes, compile_routes},
     schema::{
         AuthenticatorSchema, FormatSchema, GatewaySchema, ModeSchema, PathPolicySchema, PreflightSchema,
@@ -31,8 +31,8 @@ use crate::{
 
 /// Compiles a configuration whose members have been read. `None` means that an error was reported.
 pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mut Errors) -> Option<Gateway> {
-    let mut key_sources = KeySources::default();
-    let (names, authenticators) = compile_authenticators(schema, environment, &mut key_sources, errors);
+    let mut provider_sources = ProviderSources::default();
+    let (names, authenticators) = compile_authenticators(schema, environment, &mut provider_sources, errors);
     let path_policy = match schema.path_policy.get() {
         Some(PathPolicySchema::Normalize) => PathPolicy::Normalize,
         Some(PathPolicySchema::Strict) | None => PathPolicy::Strict,
@@ -75,7 +75,8 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
     // Only now, so that one error hides no other.
     Some(Gateway {
         authenticators: authenticators.into_iter().collect::<Option<_>>().map(part_issuers)?,
-        key_sources: key_sources.0,
+        key_sources: provider_sources.keys,
+        revocation_sources: provider_sources.revocations,
         table: compiled.table,
         routes: compiled.routes.into_iter().collect::<Option<_>>()?,
         unmatched: unmatched?,
@@ -184,7 +185,7 @@ fn compile_unmatched(schema: &GatewaySchema, names: &Names, errors: &mut Errors)
 fn compile_authenticators(
     schema: &GatewaySchema,
     environment: Environment<'_>,
-    key_sources: &mut KeySources,
+    provider_sources: &mut ProviderSources,
     errors: &mut Errors,
 ) -> (Names, Vec<Option<Authenticator>>) {
     let mut names = Vec::new();
@@ -192,7 +193,7 @@ fn compile_authenticators(
     let mut compile = |name: &str, schema: Option<&AuthenticatorSchema>, path: &str, errors: &mut Errors| {
         names.push(name.to_owned());
         let compiled =
-            schema.and_then(|schema| compile_authenticator(name, schema, path, environment, key_sources, errors));
+            schema.and_then(|schema| compile_authenticator(name, schema, path, environment, provider_sources, errors));
         authenticators.push(compiled);
     };
     let named = schema.authenticators.get().map(|named| named.0.as_slice()).unwrap_or_default();

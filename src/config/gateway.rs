@@ -24,6 +24,8 @@ pub struct Gateway {
     pub authenticators: Vec<Authenticator>,
     /// The key sets of providers, each with its configuration path.
     pub key_sources: Vec<(String, SourceConfig)>,
+    /// The revocation lists of providers, each with its configuration path.
+    pub revocation_sources: Vec<(String, SourceConfig)>,
     /// Where requests go.
     pub table: Table,
     /// The routes, by their id: the order of the file.

@@ -7,7 +7,8 @@ use super::{
     authenticator::{ClaimsSchema, is_star},
     decode::{Errors, Member, good_items, index_path, member_path},
     error::ConfigErrorKind,
-    provider::KeySources,
+    provider::ProviderSources,
+    revocation::compile_revocation,
     schema::{DpopSchema, JwksSchema, JwtSchema},
     secret::compile_secret,
 };
@@ -30,12 +31,12 @@ pub fn compile_jwt(
     schema: &JwtSchema,
     path: &str,
     environment: Environment<'_>,
-    key_sources: &mut KeySources,
+    provider_sources: &mut ProviderSources,
     errors: &mut Errors,
 ) -> Option<JwtMethod> {
     let place = |name: &str| member_path(path, name);
     let algorithms = compile_algorithms(schema, path, errors);
-    let keys = compile_keys(schema, algorithms, path, environment, key_sources, errors);
+    let keys = compile_keys(schema, algorithms, path, environment, provider_sources, errors);
     let claims = ClaimsSchema {
         issuer: &schema.issuer,
         audiences: &schema.audiences,
@@ -55,11 +56,18 @@ pub fn compile_jwt(
         Some(types) => AcceptedTypes::these(types.0.iter().flatten().map(String::as_str)),
     };
     let grants = claims.compile_grants(path, errors);
+    let revocation = match &schema.revocation {
+        Member::Absent => Some(None),
+        Member::Bad => None,
+        Member::Good(revocation) => {
+            compile_revocation(revocation, &place("revocation"), provider_sources, errors).map(Some)
+        }
+    };
     let max_lifetime = schema.max_lifetime.get().copied();
     let dpop = compile_dpop(schema, path, errors);
     let expectations = Expectations { max_lifetime, types, ..expectations? };
-    let (keys, algorithms, dpop) = (keys?, algorithms?, dpop?);
-    Some(JwtMethod { keys, algorithms, expectations, grants, dpop, foreign_issuers: Vec::new() })
+    let (keys, algorithms, dpop, revocation) = (keys?, algorithms?, dpop?, revocation?);
+    Some(JwtMethod { keys, algorithms, expectations, grants, dpop, foreign_issuers: Vec::new(), revocation })
 }
 
 fn compile_dpop(schema: &JwtSchema, path: &str, errors: &mut Errors) -> Option<Dpop> {
@@ -121,7 +129,7 @@ fn compile_keys(
     algorithms: Option<AlgorithmSet>,
     path: &str,
     environment: Environment<'_>,
-    key_sources: &mut KeySources,
+    provider_sources: &mut ProviderSources,
     errors: &mut Errors,
 ) -> Option<Keys> {
     let given = [!schema.jwks.is_absent(), !schema.secret.is_absent(), !schema.public_key_pem.is_absent()];
@@ -134,7 +142,7 @@ fn compile_keys(
         let rule = "says how `secret` is written, and there is none";
         errors.push(member_path(path, "secret_base64"), ConfigErrorKind::Contradiction(rule));
     }
-    let jwks = schema.jwks.get().map(|jwks| compile_jwks(jwks, &member_path(path, "jwks"), key_sources, errors));
+    let jwks = schema.jwks.get().map(|jwks| compile_jwks(jwks, &member_path(path, "jwks"), provider_sources, errors));
     let secret = schema.secret.get().map(|secret| {
         let path = member_path(path, "secret");
         let base64 = schema.secret_base64.or_default(false)?;
@@ -156,16 +164,21 @@ fn compile_keys(
     Some(keys)
 }
 
-fn compile_jwks(schema: &JwksSchema, path: &str, key_sources: &mut KeySources, errors: &mut Errors) -> Option<Keys> {
+fn compile_jwks(
+    schema: &JwksSchema,
+    path: &str,
+    provider_sources: &mut ProviderSources,
+    errors: &mut Errors,
+) -> Option<Keys> {
     match (&schema.inline, &schema.remote, &schema.discovery) {
         (Member::Good(keys), Member::Absent, Member::Absent) => {
             compile_key_set(keys, &member_path(path, "inline"), errors).map(Keys::Fixed)
         }
         (Member::Absent, Member::Good(remote), Member::Absent) => {
-            key_sources.compile_remote(remote, &member_path(path, "remote"), errors).map(Keys::Remote)
+            provider_sources.compile_remote(remote, &member_path(path, "remote"), errors).map(Keys::Remote)
         }
         (Member::Absent, Member::Absent, Member::Good(discovery)) => {
-            key_sources.compile_discovery(discovery, &member_path(path, "discovery"), errors).map(Keys::Remote)
+            provider_sources.compile_discovery(discovery, &member_path(path, "discovery"), errors).map(Keys::Remote)
         }
         (Member::Bad, Member::Absent, Member::Absent)
         | (Member::Absent, Member::Bad, Member::Absent)

@@ -5,20 +5,24 @@ use std::{ops::RangeInclusive, time::Duration};
 use super::{
     decode::{Errors, Member, member_path},
     error::ConfigErrorKind,
-    schema::{DiscoverySchema, RemoteJwksSchema},
+    schema::{DiscoverySchema, RemoteJwksSchema, RevocationSchema},
 };
 use crate::provider::{
     endpoint::Endpoint,
     keys::KeySourceId,
+    revocation::RevocationSourceId,
     schedule::Timings,
     source::{Origin, SourceConfig},
 };
 
-/// The key sets of all authenticators, each once, with the configuration path where it is met first.
+/// What all authenticators have fetched, each once, with the configuration path where it is met first.
 #[derive(Default)]
-pub struct KeySources(pub Vec<(String, SourceConfig)>);
+pub struct ProviderSources {
+    pub keys: Vec<(String, SourceConfig)>,
+    pub revocations: Vec<(String, SourceConfig)>,
+}
 
-impl KeySources {
+impl ProviderSources {
     /// Compiles a key set at a URL.
     pub fn compile_remote(
         &mut self,
@@ -28,9 +32,9 @@ impl KeySources {
     ) -> Option<KeySourceId> {
         let endpoint = compile_endpoint(&schema.url, &schema.cluster, path, errors);
         let timings = [&schema.timeout, &schema.refresh, &schema.max_stale, &schema.cooldown];
-        let timings = compile_timings(timings, path, errors);
+        let timings = compile_timings(timings, Timings::DEFAULT, path, errors);
         let origin = Origin::Remote(endpoint?);
-        Some(self.insert(path, SourceConfig { origin, timings: timings? }))
+        Some(KeySourceId(insert(&mut self.keys, path, SourceConfig { origin, timings: timings? })))
     }
 
     /// Compiles a key set that a discovery document names.
@@ -57,20 +61,35 @@ impl KeySources {
             }
         };
         let timings = [&schema.timeout, &schema.refresh, &schema.max_stale, &schema.cooldown];
-        let timings = compile_timings(timings, path, errors);
+        let timings = compile_timings(timings, Timings::DEFAULT, path, errors);
         cluster?;
         let issuer = schema.issuer.get()?.clone();
         let origin = Origin::Discovery { issuer, document: document?, jwks_cluster: jwks_cluster? };
-        Some(self.insert(path, SourceConfig { origin, timings: timings? }))
+        Some(KeySourceId(insert(&mut self.keys, path, SourceConfig { origin, timings: timings? })))
     }
 
-    fn insert(&mut self, path: &str, config: SourceConfig) -> KeySourceId {
-        let known = self.0.iter().position(|(_, known)| *known == config);
-        KeySourceId(known.unwrap_or_else(|| {
-            self.0.push((path.to_owned(), config));
-            self.0.len().saturating_sub(1)
-        }))
+    /// Compiles a revocation list.
+    pub fn compile_revocations(
+        &mut self,
+        schema: &RevocationSchema,
+        path: &str,
+        errors: &mut Errors,
+    ) -> Option<RevocationSourceId> {
+        let endpoint = compile_endpoint(&schema.url, &schema.cluster, path, errors);
+        // No request asks for a list before its time.
+        let timings = [&schema.timeout, &schema.refresh, &schema.max_stale, &Member::Absent];
+        let timings = compile_timings(timings, Timings::REVOCATIONS, path, errors);
+        let origin = Origin::Remote(endpoint?);
+        Some(RevocationSourceId(insert(&mut self.revocations, path, SourceConfig { origin, timings: timings? })))
     }
+}
+
+fn insert(sources: &mut Vec<(String, SourceConfig)>, path: &str, config: SourceConfig) -> usize {
+    let known = sources.iter().position(|(_, known)| *known == config);
+    known.unwrap_or_else(|| {
+        sources.push((path.to_owned(), config));
+        sources.len().saturating_sub(1)
+    })
 }
 
 /// Compiles a URL and the cluster behind it.
@@ -128,17 +147,22 @@ fn compile_cluster<'a>(schema: &'a Member<String>, path: &str, errors: &mut Erro
 }
 
 /// Compiles `timeout`, `refresh`, `max_stale` and `cooldown`.
-fn compile_timings(schema: [&Member<Duration>; 4], path: &str, errors: &mut Errors) -> Option<Timings> {
+fn compile_timings(
+    schema: [&Member<Duration>; 4],
+    default: Timings,
+    path: &str,
+    errors: &mut Errors,
+) -> Option<Timings> {
     let [timeout, refresh, max_stale, cooldown] = schema;
-    let timeout = compile_timeout(timeout, Timings::DEFAULT.timeout, member_path(path, "timeout"), errors);
+    let timeout = compile_timeout(timeout, default.timeout, member_path(path, "timeout"), errors);
     let mut age = |schema: &Member<Duration>, default: Duration, name: &str| {
         let form = "100ms at least, and 8760h at most";
         compile_period(schema, default, SHORTEST_AGE..=LONGEST_PERIOD, form, member_path(path, name), errors)
     };
-    let refresh = age(refresh, Timings::DEFAULT.refresh, "refresh");
-    let max_stale = age(max_stale, Timings::DEFAULT.max_stale, "max_stale");
+    let refresh = age(refresh, default.refresh, "refresh");
+    let max_stale = age(max_stale, default.max_stale, "max_stale");
     let form = "longer than zero, and 8760h at most";
-    let (default, place) = (Timings::DEFAULT.cooldown, member_path(path, "cooldown"));
+    let (default, place) = (default.cooldown, member_path(path, "cooldown"));
     let cooldown = compile_period(cooldown, default, SHORTEST..=LONGEST_PERIOD, form, place, errors);
     Some(Timings { timeout: timeout?, refresh: refresh?, max_stale: max_stale?, cooldown: cooldown? })
 }
@@ -146,7 +170,7 @@ fn compile_timings(schema: [&Member<Duration>; 4], path: &str, errors: &mut Erro
 const URL_FORM: &str = "an http or https URL without user and fragment";
 const ISSUER_FORM: &str = "an http or https URL without user, query and fragment";
 const SHORTEST: Duration = Duration::from_nanos(1);
-/// Keys that are never older would have to be fetched all the time.
+/// What is never older would have to be fetched all the time.
 const SHORTEST_AGE: Duration = Duration::from_millis(100);
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(60);
 const LONGEST_PERIOD: Duration = Duration::from_secs(365 * 24 * 3600);

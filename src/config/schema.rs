@@ -117,8 +117,28 @@ object! {
         optional "dpop" dpop: DpopSchema,
         /// Where clients send their requests; by default what each request says.
         optional "dpop_origin" dpop_origin: String,
+        /// Where it is said which tokens were taken back.
+        optional "revocation" revocation: RevocationSchema,
     }
-    unsupported ["revocation"]
+}
+
+object! {
+    /// A list of tokens that are good for nothing any more.
+    pub struct RevocationSchema {
+        required "url" url: String,
+        /// The host's name for its servers.
+        required "cluster" cluster: String,
+        /// How long a fetch may take; 5s by default.
+        optional "timeout" timeout: Duration,
+        /// How old the list is when it is fetched again; 30s by default.
+        optional "refresh" refresh: Duration,
+        /// How old it may be when no fetch succeeds; 10m by default.
+        optional "max_stale" max_stale: Duration,
+        /// The claim whose values it names; `jti` by default.
+        optional "by" by: RevokedClaimSchema,
+        /// What becomes of tokens while there is no list; `deny` by default.
+        optional "unavailable" unavailable: WithoutListSchema,
+    }
 }
 
 object! {
@@ -442,6 +462,8 @@ choice! { pub enum SwitchSchema { "on" => On, "off" => Off, } }
 choice! { pub enum OnMultipleSchema { "reject" => Reject, "first_source" => FirstSource, } }
 choice! { pub enum DpopSchema { "off" => Off, "allowed" => Allowed, "required" => Required, } }
 choice! { pub enum EncodedSlashSchema { "reject" => Reject, "keep" => Keep, } }
+choice! { pub enum RevokedClaimSchema { "jti" => TokenId, "sub" => Subject, "sid" => Session, } }
+choice! { pub enum WithoutListSchema { "deny" => Deny, "allow" => Allow, } }
 choice! { pub enum IntegrationKindSchema { "http_proxy" => HttpProxy, } }
 choice! { pub enum SigningAlgorithmSchema { "HS256" => Hs256, "ES256" => Es256, "EdDSA" => EdDsa, } }
 choice! { pub enum FormOfValueSchema { "csv" => Csv, "json" => Json, "base64url" => Base64Url, } }

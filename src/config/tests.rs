@@ -143,7 +143,6 @@ test!(authenticators_are_checked, {
         '¤',
         &[
             (r#", "audience": []"#, "authenticators.users.audience: unknown key"),
-            (r#", "revocation": {}"#, "authenticators.users.revocation: not supported"),
             (
                 r#", "dpop_origin": "https://a/""#,
                 "authenticators.users.dpop_origin: must be an origin and nothing after it",

@@ -17,6 +17,7 @@ use crate::{
         CallAnswer, CallFailure, CallId, Effects, Event,
         keys::{KeySource, KeySourceId},
         lookup::TokenDigest,
+        revocation::RevocationSourceId,
         source::{Progress, Work},
     },
 };
@@ -26,7 +27,9 @@ impl Engine {
     #[must_use]
     pub fn has_providers(&self) -> bool {
         let mut authenticators = (0..self.gateway.authenticators.len()).map(AuthenticatorId);
-        !self.sources.is_empty() || authenticators.any(|id| introspection(&self.gateway, id).is_some())
+        !self.sources.is_empty()
+            || !self.revocations.is_empty()
+            || authenticators.any(|id| introspection(&self.gateway, id).is_some())
     }
 
     /// Whether something waits for the next [`tick`](Self::tick), which should then come soon.
@@ -41,8 +44,8 @@ impl Engine {
         self.waiting.len()
     }
 
-    /// Does what it is time for: looks at what the other workers have learnt, fetches keys, looks tokens up, and counts out
-    /// who has waited for too long.
+    /// Does what it is time for: looks at what the other workers have learnt, fetches keys and revocation lists, looks tokens
+    /// up, and counts out who has waited for too long.
     pub fn tick(&mut self, now: UnixTime, store: &mut dyn Store) -> Effects {
         let mut effects = Effects::default();
         for index in 0..self.sources.len() {
@@ -52,6 +55,15 @@ impl Engine {
             let (random, calls) = (&mut self.random, &mut self.calls);
             let progress = source.poll(&mut Work { now, store, random, calls, effects: &mut effects });
             self.apply(KeySourceId(index), progress);
+        }
+        for index in 0..self.revocations.len() {
+            let Some(known) = self.revocations.get_mut(index) else {
+                continue;
+            };
+            let (random, calls) = (&mut self.random, &mut self.calls);
+            let progress = known.source.poll(&mut Work { now, store, random, calls, effects: &mut effects });
+            effects.events.extend(known.tell(now));
+            self.apply_revocations(RevocationSourceId(index), progress);
         }
         for index in 0..self.gateway.authenticators.len() {
             self.look_up(AuthenticatorId(index), now, &mut effects);
@@ -75,6 +87,14 @@ impl Engine {
             let mut work = Work { now, store, random, calls, effects: &mut effects };
             if let Some(progress) = source.answer(call, answer, &mut work) {
                 self.apply(KeySourceId(index), progress);
+                return effects;
+            }
+        }
+        for (index, known) in self.revocations.iter_mut().enumerate() {
+            let (random, calls) = (&mut self.random, &mut self.calls);
+            let mut work = Work { now, store, random, calls, effects: &mut effects };
+            if let Some(progress) = known.source.answer(call, answer, &mut work) {
+                self.apply_revocations(RevocationSourceId(index), progress);
                 return effects;
             }
         }
@@ -116,6 +136,7 @@ impl Engine {
     /// Leaves what it has begun to the other workers.
     pub fn retire(&mut self, store: &mut dyn Store) {
         self.sources.iter_mut().for_each(|source| source.release(store));
+        self.revocations.iter_mut().for_each(|known| known.source.release(store));
     }
 
     /// How long a provider may take to answer.
@@ -123,6 +144,7 @@ impl Engine {
         let patience = match need {
             Need::Keys(id) => self.sources.get(id.0).map(KeySource::patience),
             Need::Lookup(id, _) => introspection(&self.gateway, id).map(|method| method.timeout),
+            Need::Revocations(id) => self.revocations.get(id.0).map(|known| known.source.patience()),
         };
         patience.unwrap_or_default()
     }
@@ -142,6 +164,13 @@ impl Engine {
         }
         if progress.settled {
             self.waiting.settle(Need::Keys(id), None);
+        }
+    }
+
+    /// Draws the conclusions of a step with a revocation list. Whoever waits for none is asked again on their next request.
+    fn apply_revocations(&mut self, id: RevocationSourceId, progress: Progress) {
+        if progress.settled {
+            self.waiting.settle(Need::Revocations(id), None);
         }
     }
 

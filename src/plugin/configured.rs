@@ -191,7 +191,8 @@ impl Configured {
     fn tell(&self, event: &Event, now: UnixTime) {
         self.metrics.count_event(event);
         match event {
-            Event::LookedUp { .. } => return,
+            // The same again and again is no news.
+            Event::LookedUp { .. } | Event::RevocationsFetched { changed: false, .. } => return,
             Event::LookupFailed { .. } => {
                 // One line a second tells as much as one for each request.
                 let second = |last: UnixTime| now < last.saturating_add(Duration::from_secs(1)) && now >= last;

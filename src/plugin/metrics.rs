@@ -6,10 +6,14 @@ use super::host::{self, MetricKind};
 use crate::{config::Gateway, deny::Reason, engine::Record, provider::Event};
 
 /// `gatepost.requests.<authenticator>.<outcome>`, `gatepost.denied.<reason>`, `gatepost.key_fetches.<result>`,
+/// `gatepost.revocation_fetches.<result>`, `gatepost.revocations_unchecked` (tokens that were accepted without a list),
 /// `gatepost.introspections.<result>` and the gauge `gatepost.waiting`. What the host does not define is not counted.
 pub struct Metrics {
     keys_fetched: Option<u32>,
     fetches_failed: Option<u32>,
+    revocations_fetched: Option<u32>,
+    revocations_failed: Option<u32>,
+    revocations_unchecked: Option<u32>,
     tokens_active: Option<u32>,
     tokens_inactive: Option<u32>,
     lookups_failed: Option<u32>,
@@ -42,6 +46,9 @@ impl Metrics {
         Self {
             keys_fetched: counter("gatepost.key_fetches.succeeded"),
             fetches_failed: counter("gatepost.key_fetches.failed"),
+            revocations_fetched: counter("gatepost.revocation_fetches.succeeded"),
+            revocations_failed: counter("gatepost.revocation_fetches.failed"),
+            revocations_unchecked: counter("gatepost.revocations_unchecked"),
             tokens_active: counter("gatepost.introspections.active"),
             tokens_inactive: counter("gatepost.introspections.inactive"),
             lookups_failed: counter("gatepost.introspections.failed"),
@@ -69,6 +76,12 @@ impl Metrics {
         let counter = match event {
             Event::KeysFetched { .. } => self.keys_fetched,
             Event::FetchFailed { .. } => self.fetches_failed,
+            Event::RevocationsFetched { .. } => self.revocations_fetched,
+            Event::RevocationsFailed { .. } => self.revocations_failed,
+            Event::RevocationsUnchecked { tokens, .. } => {
+                let tokens = i64::try_from(*tokens).unwrap_or(i64::MAX);
+                return self.revocations_unchecked.into_iter().for_each(|counter| host::add(counter, tokens));
+            }
             Event::LookedUp { active: true } => self.tokens_active,
             Event::LookedUp { active: false } => self.tokens_inactive,
             Event::LookupFailed { .. } => self.lookups_failed,

@@ -54,6 +54,10 @@ impl Timings {
         cooldown: Duration::from_secs(30),
     };
 
+    /// Those of a revocation list of which a configuration says nothing.
+    pub const REVOCATIONS: Self =
+        Self { refresh: Duration::from_secs(30), max_stale: Duration::from_secs(600), ..Self::DEFAULT };
+
     /// How long to wait after a successful fetch: at most `refresh`, less where the answer says so (RFC 9111 §5.2.2.1), and
     /// well before the document is too old to be used.
     #[must_use]

@@ -18,7 +18,7 @@ use wasm_test_harness::{
     },
     echo::{Echo, Seen},
     envoy::{Endpoint, Envoy, Gateway, Listener, lds_resources},
-    mint::{TokenSpec, mint},
+    mint::{TokenSpec, jwks, mint},
     module_path,
     provider::Provider,
 };
@@ -210,6 +210,19 @@ pub fn remote(patch: Value) -> Value {
     let mut remote = json!({"url": format!("http://{IDP}/jwks"), "cluster": "idp", "timeout": "60s"});
     remote.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
     with_keys(json!({ "remote": remote }))
+}
+
+/// A configuration with a fixed key, and a revocation list at `/revoked` of the provider.
+pub fn revocation(patch: Value) -> Value {
+    let mut list = json!({"url": format!("http://{IDP}/revoked"), "cluster": "idp"});
+    list.as_object_mut().unwrap().extend(patch.as_object().unwrap().clone());
+    configuration(json!({
+        "type": "jwt",
+        "issuer": "https://idp.example.com",
+        "audiences": ["api"],
+        "jwks": {"inline": jwks(&["es1"]).unwrap()},
+        "revocation": list,
+    }))
 }
 
 /// A configuration with introspection.

@@ -74,6 +74,37 @@ test!(key_sets_of_providers_are_checked, {
     );
 });
 
+test!(revocation_is_checked, {
+    const LIST: &str = r#""url": "https://idp/revoked", "cluster": "idp""#;
+    for (revocation, expected) in [
+        (format!("{{{LIST}}}"), ""),
+        (
+            format!(
+                r#"{{{LIST}, "timeout": "1s", "refresh": "5s", "max_stale": "1h", "by": "sid", "unavailable": "allow"}}"#
+            ),
+            "",
+        ),
+        (format!(r#"{{{LIST}, "by": "jti", "unavailable": "deny"}}"#), ""),
+        (r#"{"cluster": "idp"}"#.to_owned(), "revocation.url: required"),
+        ("[]".to_owned(), "revocation: must be an object"),
+        ("null".to_owned(), "revocation: "),
+        (r#"{"url": "https://idp/revoked"}"#.to_owned(), "revocation.cluster: required"),
+        (r#"{"url": "/revoked", "cluster": "idp"}"#.to_owned(), "revocation.url: must be an http or https URL"),
+        (r#"{"url": "https://idp/revoked", "cluster": ""}"#.to_owned(), "revocation.cluster: must not be empty"),
+        (format!(r#"{{{LIST}, "by": "email"}}"#), "revocation.by: must be one of"),
+        (format!(r#"{{{LIST}, "by": ["jti", "sub"]}}"#), "revocation.by: must be"),
+        (format!(r#"{{{LIST}, "unavailable": "open"}}"#), "revocation.unavailable: must be one of"),
+        (format!(r#"{{{LIST}, "refresh": "0s"}}"#), "revocation.refresh: must be 100ms at least"),
+        (format!(r#"{{{LIST}, "max_stale": "99ms"}}"#), "revocation.max_stale: must be 100ms at least"),
+        (format!(r#"{{{LIST}, "timeout": "0s"}}"#), "revocation.timeout: must be longer than zero"),
+        (format!(r#"{{{LIST}, "cooldown": "5s"}}"#), "revocation.cooldown: unknown key"),
+    ] {
+        let secret = r#""secret": "at least 32 bytes, and kept secret""#;
+        let members = format!(r#""issuer": "i", "audiences": "a", {secret}, "revocation": {revocation}"#);
+        gives(&format!(r#"{{"type": "jwt", {members}}}"#), expected);
+    }
+});
+
 test!(introspection_is_checked, {
     const GOOD: &str =
         r#""url": "https://idp/introspect", "cluster": "idp", "client_id": "gateway", "client_secret": "s""#;

@@ -8,7 +8,7 @@ const KEYS: &str = r#""users": {"type": "jwt", "issuer": "i", "audiences": ["a"]
 const OPAQUE: &str = r#""opaque": {"type": "introspection", "url": "https://idp/introspect", "cluster": "idp",
     "client_id": "gateway", "client_secret": "s", "audiences": ["a"], "cache": {"ttl": "30s", "negative_ttl": "5s"}}"#;
 
-fn engine(authenticators: &str, auth: &str, more: &str) -> Engine {
+pub(super) fn engine(authenticators: &str, auth: &str, more: &str) -> Engine {
     let route = format!(
         r#"{{"method": "GET", "path": "/x", "auth": {auth}, "mapping": {{"headers": {{"x-sub": "$request.jwt.sub"}}}}}}"#
     );
@@ -17,7 +17,7 @@ fn engine(authenticators: &str, auth: &str, more: &str) -> Engine {
     Engine::new(gateway.unwrap_or_else(|errors| panic!("{errors:?}")), 7)
 }
 
-fn at(millis: u64) -> UnixTime {
+pub(super) fn at(millis: u64) -> UnixTime {
     UnixTime::from_nanos(1_800_000_000_000_000_000 + millis * 1_000_000)
 }
 
@@ -26,7 +26,7 @@ fn ask(token: &str) -> Head {
 }
 
 /// Sends a request; none if it waits.
-fn send(engine: &mut Engine, id: u32, token: &str, millis: u64) -> Option<(u16, Option<String>)> {
+pub(super) fn send(engine: &mut Engine, id: u32, token: &str, millis: u64) -> Option<(u16, Option<String>)> {
     outcome(engine.decide(RequestId(id), &ask(token), at(millis), &mut NoHost))
 }
 
@@ -49,7 +49,7 @@ fn outcome(decision: Decision) -> Option<(u16, Option<String>)> {
 }
 
 /// All requests that can be decided.
-fn decided(engine: &mut Engine, millis: u64) -> Vec<(u32, u16)> {
+pub(super) fn decided(engine: &mut Engine, millis: u64) -> Vec<(u32, u16)> {
     let mut all = Vec::new();
     while let Some(id) = engine.next_ready() {
         let decision = engine.resume(id, at(millis), &mut NoHost).unwrap();
@@ -58,16 +58,16 @@ fn decided(engine: &mut Engine, millis: u64) -> Vec<(u32, u16)> {
     all
 }
 
-fn tick(engine: &mut Engine, millis: u64) -> Vec<Call> {
+pub(super) fn tick(engine: &mut Engine, millis: u64) -> Vec<Call> {
     engine.tick(at(millis), &mut NoHost).calls
 }
 
-fn give(engine: &mut Engine, call: &Call, body: &str, millis: u64) -> Vec<Event> {
+pub(super) fn give(engine: &mut Engine, call: &Call, body: &str, millis: u64) -> Vec<Event> {
     let answer = CallAnswer { headers: vec![(":status".to_owned(), b"200".to_vec())], body: body.as_bytes().to_vec() };
     engine.answer(call.id, Ok(answer), at(millis), &mut NoHost).events
 }
 
-fn fail(engine: &mut Engine, call: &Call, millis: u64) -> Vec<Event> {
+pub(super) fn fail(engine: &mut Engine, call: &Call, millis: u64) -> Vec<Event> {
     engine.answer(call.id, Err(CallFailure::NoAnswer), at(millis), &mut NoHost).events
 }
 
