@@ -3,8 +3,8 @@
 //!
 //! The workers of a proxy share one store, whatever their configurations: shared data cannot be deleted, so it is one table
 //! of a fixed size. A use falls into one of its [`SETS`] sets, which has [`WAYS`] places and is written by compare-and-swap.
-//! Two configurations do not meet there: an authenticator's definition is part of the digest of its uses. As it is no more
-//! than that, a new configuration in which an authenticator is what it was does not forget what it has seen.
+//! Two configurations do not meet there, as what makes an authenticator is part of the digest of its uses. It is no more than
+//! that, so that a new configuration does not forget what was seen under the one before.
 //!
 //! It takes 16 MiB at most, in the host's memory and once for a proxy; a set takes no more than it holds. Where the host has
 //! no store, or while it fails, each worker keeps such a table of its own: something may then be used once on each worker.
@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    auth::{Authenticator, AuthenticatorId},
+    auth::{Authenticator, AuthenticatorId, Method},
     deny::Reason,
     host::{Store, Unavailable},
     time::UnixTime,
@@ -59,8 +59,6 @@ impl Replay {
     /// Nothing of this worker's own has been used yet.
     #[must_use]
     pub fn new(authenticators: &[Authenticator]) -> Self {
-        // Workers agree, as nothing in a definition's debug form depends on chance or on an address; nor is any secret in it.
-        let scope = |authenticator| Sha256::digest(format!("{authenticator:?}")).into();
         Self { scopes: authenticators.iter().map(scope).collect(), own: Own::default() }
     }
 
@@ -151,6 +149,18 @@ fn enter(slot: &str, entry: &Entry, now: UnixTime, store: &mut dyn Store) -> Res
     }
     // Each time another worker was faster. What is not entered is not used.
     Ok(Err(Rejected::Full))
+}
+
+/// What tells an authenticator from those of other configurations, on every worker alike: its name and whose credentials it
+/// takes. What else is said of it may change without making it another one.
+fn scope(authenticator: &Authenticator) -> [u8; 32] {
+    let name = &authenticator.name;
+    let expected = match &authenticator.method {
+        Method::Jwt(method) => format!("jwt {:?}", (&method.expectations.issuers, &method.expectations.audiences)),
+        // Nothing in a debug form depends on chance or on an address; nor is any secret in it.
+        method => format!("{method:?}"),
+    };
+    Sha256::digest(format!("{name:?} {expected}")).into()
 }
 
 /// The first bytes of a digest.

@@ -13,6 +13,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use wasm_test_harness::mint::{self, TokenSpec};
 
 use gatepost::{
@@ -25,7 +26,8 @@ use gatepost::{
 fn jose_and_gatepost_accept_each_others_tokens_and_no_others() {
     let mut node = Command::new("node");
     node.arg(root().join("tests/crosscheck/jose.mjs")).arg(libraries());
-    exchange(node);
+    let proofs = exchange(node);
+    assert_eq!(proofs, CASES.iter().filter(|(algorithm, _)| !algorithm.starts_with("HS")).count());
 }
 
 #[test]
@@ -33,7 +35,7 @@ fn pyca_cryptography_and_gatepost_accept_each_others_tokens_and_no_others() {
     // -S: the machine may have another version, which must not be taken instead.
     let mut python = Command::new("python3");
     python.arg("-S").arg(root().join("tests/crosscheck/pyca.py")).env("PYTHONPATH", libraries().join("python"));
-    exchange(python);
+    assert_eq!(exchange(python), 0, "it makes proofs now: say how many");
 }
 
 /// What a library is to do.
@@ -56,6 +58,11 @@ struct Case {
     honest: String,
     /// The same, changed.
     flipped: String,
+    /// What a DPoP proof is to say; none where the key is a secret.
+    proof: Option<Value>,
+    /// The token that it is for.
+    #[serde(skip)]
+    bound: String,
 }
 
 /// What a library did.
@@ -76,9 +83,21 @@ struct CaseReport {
     /// Whether the signature of the task's token is good. Any other fault in it makes the library fail.
     honest: bool,
     flipped: bool,
+    /// The library's own DPoP proof, if it makes any.
+    #[serde(default)]
+    proof: Option<Proof>,
 }
 
-fn exchange(library: Command) {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proof {
+    /// Of the proof's key, by the library.
+    thumbprint: String,
+    signed: String,
+}
+
+/// Tells how many proofs the library made.
+fn exchange(library: Command) -> usize {
     let task = task();
     let report = run(library, &task);
     assert_eq!(report.cases.len(), CASES.len());
@@ -88,6 +107,7 @@ fn exchange(library: Command) {
     assert_eq!(sorted(&report.jwks), sorted(&mint::jwks(&names).unwrap()), "mint exports other public keys");
 
     let mut engine = engine(&report.jwks);
+    let mut proofs = 0;
     let mut differences = Vec::new();
     for (case, report) in task.cases.iter().zip(&report.cases) {
         let mut expect = |what: &str, holds: bool| {
@@ -97,12 +117,25 @@ fn exchange(library: Command) {
         };
         expect("the library refuses our token", report.honest);
         expect("the library accepts our token with one bit flipped", !report.flipped);
-        let verdict = decide(&mut engine, &report.token);
+        let verdict = decide(&mut engine, &bearer(&report.token));
         expect(&format!("its token: {verdict}"), verdict == "user-1");
-        let verdict = decide(&mut engine, &flip_payload_bit(&report.token));
+        let verdict = decide(&mut engine, &bearer(&flip_payload_bit(&report.token)));
         expect(&format!("its token with one bit flipped: {verdict}"), verdict == "bad_signature");
+        if let Some(Proof { thumbprint, signed }) = &report.proof {
+            proofs += 1;
+            expect(
+                "its thumbprint is not ours",
+                mint::PrivateKey::named(case.key).unwrap().thumbprint().as_ref() == Some(thumbprint),
+            );
+            let headers = [("authorization", format!("DPoP {}", case.bound)), ("dpop", signed.clone())];
+            let verdict = decide(&mut engine, &headers);
+            expect(&format!("its proof: {verdict}"), verdict == "user-1");
+            let verdict = decide(&mut engine, &headers);
+            expect(&format!("its proof, used again: {verdict}"), verdict == "proof_replayed");
+        }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n"));
+    proofs
 }
 
 fn task() -> Task {
@@ -112,10 +145,21 @@ fn task() -> Task {
         let header = json!({"alg": algorithm});
         let spec = TokenSpec { key: key.to_owned(), header, claims: claims.clone(), ..TokenSpec::default() };
         let honest = mint::mint(&spec, NOW).unwrap();
-        Case { algorithm, key, flipped: flip_payload_bit(&honest), honest }
+        let (bound, proof) = bound(algorithm, key, &claims).unzip();
+        Case { algorithm, key, flipped: flip_payload_bit(&honest), honest, proof, bound: bound.unwrap_or_default() }
     });
     let keys = CASES.map(|(_, key)| (key.to_owned(), json!(key_text(key))));
     Task { now: NOW, claims, keys: Value::Object(keys.into_iter().collect()), cases: cases.into() }
+}
+
+/// A token that is bound to a key, and what a proof by that key has to say of it; none for a secret.
+fn bound(algorithm: &str, key: &str, claims: &Value) -> Option<(String, Value)> {
+    let mut claims = claims.clone();
+    claims["cnf"] = json!({"jkt": mint::PrivateKey::named(key).unwrap().thumbprint()?});
+    let token = mint::mint(&TokenSpec { claims, ..TokenSpec::default() }, NOW).unwrap();
+    let ath = URL_SAFE_NO_PAD.encode(Sha256::digest(&token));
+    let proof = json!({"jti": algorithm, "htm": "GET", "htu": "https://api.example.com/", "iat": NOW, "ath": ath});
+    Some((token, proof))
 }
 
 /// The key's file itself, not what `mint` made of it.
@@ -142,7 +186,10 @@ fn sorted(jwks: &Value) -> Vec<&Value> {
 
 fn engine(jwks: &Value) -> Engine {
     let configuration = json!({
-        "authorizer": {"type": "jwt", "issuer": "https://idp.example.com", "audiences": ["api"], "jwks": {"inline": jwks}},
+        "authorizer": {
+            "type": "jwt", "issuer": "https://idp.example.com", "audiences": ["api"], "jwks": {"inline": jwks},
+            "dpop": "allowed", "dpop_origin": "https://api.example.com",
+        },
         "paths": [{"method": "GET", "path": "/", "auth": true, "mapping": {"headers": {"x-user-id": "$request.jwt.sub"}}}],
     });
     let gateway = config::load(configuration.to_string().as_bytes(), &|_| None);
@@ -150,21 +197,13 @@ fn engine(jwks: &Value) -> Engine {
 }
 
 /// Who the service is told the caller is, or why there was no forwarding.
-fn decide(engine: &mut Engine, token: &str) -> String {
-    let authorization = format!("Bearer {token}");
-    let headers = [
-        (":method", "GET"),
-        (":path", "/"),
-        (":authority", "api.example.com"),
-        ("authorization", authorization.as_str()),
-    ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-    let decision = engine.decide(
-        RequestId(1),
-        &Head { headers: headers.into(), end_of_stream: true },
-        UnixTime::from_secs(NOW),
-        &mut NoHost,
-    );
+fn decide(engine: &mut Engine, credentials: &[(&str, String)]) -> String {
+    let line = [(":method", "GET"), (":path", "/"), (":authority", "api.example.com")];
+    let line = line.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+    let credentials = credentials.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+    let headers: Vec<_> = line.chain(credentials).collect();
+    let decision =
+        engine.decide(RequestId(1), &Head { headers, end_of_stream: true }, UnixTime::from_secs(NOW), &mut NoHost);
     match decision.verdict {
         Verdict::Forward(edits) => edits
             .into_iter()
@@ -176,6 +215,10 @@ fn decide(engine: &mut Engine, token: &str) -> String {
         Verdict::Wait => panic!("there is nothing to wait for"),
         Verdict::Deny(_) => decision.record.reason.unwrap().to_string(),
     }
+}
+
+fn bearer(token: &str) -> [(&'static str, String); 1] {
+    [("authorization", format!("Bearer {token}"))]
 }
 
 /// Makes user-1 user-0: the claims are as good as before, and nothing but the signature refuses them.

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, time::Duration};
 use serde_json::{Value, json};
 use wasm_test_harness::{
     host::{CallAnswer, Clock, Fault, Forwarded, Headers, Host, Outcome, Plugin, Request, Trap, Vm, VmOptions},
-    mint::{TokenSpec, jwks, mint},
+    mint::{PrivateKey, ProofSpec, TokenSpec, jwks, mint},
     module_path,
 };
 
@@ -66,6 +66,35 @@ fn no_failing_host_call_lets_a_forged_identity_through_on_a_public_route() {
         }
         _ => Ok(()),
     });
+}
+
+#[test]
+fn no_failing_host_call_lets_a_bound_token_through_without_its_proof() {
+    let host = host();
+    let (token, proof) = bound();
+    let mut request = forged(None);
+    request.headers.replace("authorization", format!("DPoP {token}").as_bytes());
+    sweep(&host, &inline(), &request, |outcome| match outcome {
+        Outcome::Forwarded(_) => Err("a token without its proof is FORWARDED".to_owned()),
+        _ => Ok(()),
+    });
+    // A store that fails is no reason to trap, nor to forward the proof.
+    request.headers.replace("dpop", proof.as_bytes());
+    assert!(imports_used(&host, &inline(), &request).contains("proxy_set_shared_data"), "the proof is not entered");
+    sweep(&host, &inline(), &request, |outcome| match &outcome {
+        Outcome::Forwarded(forwarded) if !forwarded.headers.all("dpop").is_empty() => Err("it is FORWARDED".to_owned()),
+        _ => judge_identity(outcome, &token),
+    });
+}
+
+/// A token that is bound to a key, and a proof by that key.
+fn bound() -> (String, String) {
+    let mut spec = TokenSpec::default();
+    spec.claims["cnf"] = json!({"jkt": PrivateKey::named("es2").unwrap().thumbprint().unwrap()});
+    let token = mint(&spec, NOW).unwrap();
+    let spec = TokenSpec { key: "es2".to_owned(), proof: Some(ProofSpec::default()), ..TokenSpec::default() };
+    let proof = mint(&spec.of_proof("faults", &token).unwrap(), NOW).unwrap();
+    (token, proof)
 }
 
 #[test]
@@ -231,6 +260,7 @@ fn plugin(setting: &Setting) -> Plugin {
             "issuer": "https://idp.example.com",
             "audiences": ["api"],
             "jwks": setting.keys,
+            "dpop": "allowed",
         },
         "identity_headers": ["x-user-*"],
         "paths": [

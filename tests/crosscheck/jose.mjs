@@ -6,12 +6,12 @@ import { pathToFileURL } from "node:url";
 
 // A bare `import "jose"` would look beside this file.
 const path = createRequire(`${process.argv[2]}/`).resolve("jose");
-const { SignJWT, errors, exportJWK, importJWK, importPKCS8, jwtVerify } = await import(pathToFileURL(path));
+const { SignJWT, calculateJwkThumbprint, errors, exportJWK, importJWK, importPKCS8, jwtVerify } = await import(pathToFileURL(path));
 
 const task = JSON.parse(readFileSync(0, "utf8"));
 const jwks = {};
 const cases = [];
-for (const { algorithm, key, honest, flipped } of task.cases) {
+for (const { algorithm, key, honest, flipped, proof } of task.cases) {
     const privateKey = await readKey(task.keys[key], algorithm);
     jwks[key] = publicHalf(await exportJWK(privateKey), key);
     const publicKey = await importJWK(jwks[key], algorithm);
@@ -20,9 +20,16 @@ for (const { algorithm, key, honest, flipped } of task.cases) {
         token: await new SignJWT(task.claims).setProtectedHeader(header).sign(privateKey),
         honest: await verifies(honest, publicKey, algorithm),
         flipped: await verifies(flipped, publicKey, algorithm),
+        proof: proof && (await prove(proof, jwks[key], privateKey, algorithm)),
     });
 }
 console.log(JSON.stringify({ jwks: { keys: Object.values(jwks) }, cases }));
+
+// A DPoP proof (RFC 9449 §4.2), and the thumbprint of its key (RFC 7638).
+async function prove(claims, jwk, privateKey, alg) {
+    const signed = await new SignJWT(claims).setProtectedHeader({ typ: "dpop+jwt", alg, jwk }).sign(privateKey);
+    return { thumbprint: await calculateJwkThumbprint(jwk), signed };
+}
 
 async function readKey(text, algorithm) {
     return algorithm.startsWith("HS")
