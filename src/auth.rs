@@ -3,6 +3,7 @@
 pub mod api_key;
 pub mod confirmation;
 pub mod dpop;
+pub mod hmac;
 pub mod introspection;
 pub mod jwt;
 pub mod knowledge;
@@ -61,6 +62,8 @@ pub enum Method {
     ApiKey(api_key::ApiKeyMethod),
     /// A client certificate, which the host has validated.
     Mtls(Box<mtls::MtlsMethod>),
+    /// A signature over the request's body.
+    Hmac(hmac::HmacMethod),
 }
 
 /// A token or certificate that was verified, with what has to be checked again on each use.
@@ -87,9 +90,9 @@ pub struct Identity {
     pub method: &'static str,
     /// `iss`
     pub issuer: Option<String>,
-    /// `sub`, or the id of an API key.
+    /// `sub`, or the id of an API key or of the key that signed.
     pub subject: Option<String>,
-    /// The owner of an API key.
+    /// The owner of that key.
     pub owner: Option<String>,
     /// How many requests pass with an API key.
     pub limit: Option<Rate>,
@@ -110,7 +113,7 @@ pub struct Grants {
     pub scopes_claims: Vec<ClaimPath>,
 }
 
-/// What is asked of a provider before a request can be decided.
+/// What has to come before a request can be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Need {
     /// The keys of a key set.
@@ -119,6 +122,8 @@ pub enum Need {
     Lookup(AuthenticatorId, TokenDigest),
     /// Which tokens were taken back.
     Revocations(RevocationSourceId),
+    /// The end of the request's body.
+    Body,
 }
 
 /// Why a credential is not verified.
@@ -166,6 +171,7 @@ impl Method {
             Self::ApiKey(_) => &["ApiKey"],
             // No scheme asks for a certificate: that is between the connection's ends (RFC 8446 §4.3.2).
             Self::Mtls(_) => &[],
+            Self::Hmac(_) => &[hmac::AUTHORIZATION_SCHEME],
         }
     }
 }

@@ -13,6 +13,7 @@ mod compile;
 mod decode;
 mod error;
 pub mod gateway;
+mod hmac;
 mod identity_token;
 mod introspection;
 mod jwt;

@@ -40,6 +40,24 @@ pub enum Reason {
     UnknownApiKey,
     /// The API key's `expires_at` is past.
     ExpiredApiKey,
+    /// A signature that is not what its scheme writes, or lacks its time, id or key.
+    MalformedSignature,
+    /// No configured key has the id that the signature names.
+    UnknownSigningKey,
+    /// The signature's time is further from now than `tolerance`.
+    StaleSignature,
+    /// None of the secrets has made the signature.
+    WrongSignature,
+    /// The signature came before.
+    ReplayedSignature,
+    /// The body is longer than `max_body`.
+    BodyTooLarge,
+    /// The body did not come within `body_timeout`.
+    BodyTimeout,
+    /// The host does not show bodies of requests that are held.
+    BodyWithheld,
+    /// In shadow mode: the body is not held, and was not read to its end.
+    BodyUnread,
     /// None of the route's roles.
     InsufficientRole,
     /// Not all of the route's scopes.
@@ -50,7 +68,7 @@ pub enum Reason {
     BadPath,
     /// A `Connection` header nominates an identity header.
     NominatedIdentity,
-    /// An `Upgrade` to something other than `websocket`.
+    /// An `Upgrade` to something other than `websocket`, or one where the body is signed.
     UnsupportedUpgrade,
     /// A method, scheme or authority that is missing, repeated or malformed.
     MalformedHead,
@@ -66,7 +84,7 @@ pub enum Reason {
     IntrospectionFailed,
     /// Which tokens were taken back cannot be found out.
     RevocationsUnavailable,
-    /// Too many requests wait for a provider.
+    /// Too many requests wait for a provider or for their bodies.
     TooManyWaiting,
     /// There is no room to remember that the credential was used, and it may be used only once.
     ReplayStoreFull,
@@ -93,6 +111,7 @@ pub enum Code {
     InvalidApiKey,
     /// 401
     ClientCertificateRequired,
+    InvalidSignature,
     /// 400
     AmbiguousCredential,
     /// 403
@@ -111,6 +130,10 @@ pub enum Code {
     NoRoute,
     /// 405
     MethodNotAllowed,
+    /// 413
+    BodyTooLarge,
+    /// 408
+    BodyTimeout,
     /// 429
     RateLimited,
     /// 503
@@ -138,6 +161,15 @@ impl Reason {
             Self::UnvalidatedCertificate,
             Self::ValidationUnknown,
             Self::UnlistedCertificate,
+            Self::MalformedSignature,
+            Self::UnknownSigningKey,
+            Self::StaleSignature,
+            Self::WrongSignature,
+            Self::ReplayedSignature,
+            Self::BodyTooLarge,
+            Self::BodyTimeout,
+            Self::BodyWithheld,
+            Self::BodyUnread,
             Self::InsufficientRole,
             Self::InsufficientScope,
             Self::MissingClaim,
@@ -177,6 +209,13 @@ impl Reason {
             Self::Token(TokenError::WrongAudience) => Code::InvalidAudience,
             Self::MalformedCredential | Self::Token(_) | Self::Proof(_) => Code::InvalidToken,
             Self::MalformedApiKey | Self::UnknownApiKey | Self::ExpiredApiKey => Code::InvalidApiKey,
+            Self::MalformedSignature
+            | Self::UnknownSigningKey
+            | Self::StaleSignature
+            | Self::WrongSignature
+            | Self::ReplayedSignature => Code::InvalidSignature,
+            Self::BodyTooLarge => Code::BodyTooLarge,
+            Self::BodyTimeout => Code::BodyTimeout,
             Self::InsufficientRole => Code::InsufficientRole,
             Self::InsufficientScope => Code::InsufficientScope,
             Self::MissingClaim => Code::MissingClaim,
@@ -190,7 +229,7 @@ impl Reason {
             | Self::TooManyWaiting
             | Self::ReplayStoreFull => Code::ProviderUnavailable,
             Self::RateLimited => Code::RateLimited,
-            Self::HostFailure => Code::GatewayFailure,
+            Self::HostFailure | Self::BodyWithheld | Self::BodyUnread => Code::GatewayFailure,
             Self::HeadersTooLarge => Code::HeadersTooLarge,
         }
     }
@@ -212,6 +251,15 @@ impl Reason {
             Self::MalformedApiKey => "malformed_api_key",
             Self::UnknownApiKey => "unknown_api_key",
             Self::ExpiredApiKey => "expired_api_key",
+            Self::MalformedSignature => "malformed_signature",
+            Self::UnknownSigningKey => "unknown_signing_key",
+            Self::StaleSignature => "stale_signature",
+            Self::WrongSignature => "wrong_signature",
+            Self::ReplayedSignature => "replayed_signature",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTimeout => "body_timeout",
+            Self::BodyWithheld => "body_withheld",
+            Self::BodyUnread => "body_unread",
             Self::InsufficientRole => "insufficient_role",
             Self::InsufficientScope => "insufficient_scope",
             Self::MissingClaim => "missing_claim",
@@ -251,13 +299,17 @@ impl Reason {
             Self::UnvalidatedCertificate | Self::ValidationUnknown => 2,
             Self::UnlistedCertificate => 3,
             Self::AmbiguousCredential => 4,
-            Self::MalformedCredential | Self::MalformedApiKey => 5,
+            Self::MalformedCredential | Self::MalformedApiKey | Self::MalformedSignature => 5,
             Self::CrossSite => 6,
             Self::Token(error) => token(error),
             // Any string may be an API key: one that nobody knows has got as far as one that is no token.
             Self::UnknownApiKey => token(TokenError::Malformed),
             Self::ExpiredApiKey => token(TokenError::Expired),
             Self::Proof(_) => TokenError::ALL.len().saturating_add(7),
+            // Who signed it, and when, is looked at before the signature is; whether it came before, after.
+            Self::UnknownSigningKey | Self::StaleSignature => token(TokenError::UnknownKey),
+            Self::WrongSignature => token(TokenError::BadSignature),
+            Self::ReplayedSignature => token(TokenError::Expired),
             _ => usize::MAX,
         }
     }
@@ -280,6 +332,7 @@ impl Code {
             Self::InvalidAudience => "invalid_audience",
             Self::InvalidApiKey => "invalid_api_key",
             Self::ClientCertificateRequired => "client_certificate_required",
+            Self::InvalidSignature => "invalid_signature",
             Self::AmbiguousCredential => "ambiguous_credential",
             Self::CrossSite => "cross_site",
             Self::InsufficientRole => "insufficient_role",
@@ -289,6 +342,8 @@ impl Code {
             Self::BadRequest => "bad_request",
             Self::NoRoute => "no_route",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyTimeout => "body_timeout",
             Self::RateLimited => "rate_limited",
             Self::ProviderUnavailable => "provider_unavailable",
             Self::GatewayFailure => "gateway_failure",
@@ -305,7 +360,8 @@ impl Code {
             | Self::InvalidToken
             | Self::TokenExpired
             | Self::InvalidApiKey
-            | Self::ClientCertificateRequired => 401,
+            | Self::ClientCertificateRequired
+            | Self::InvalidSignature => 401,
             Self::InvalidAudience
             | Self::CrossSite
             | Self::InsufficientRole
@@ -313,6 +369,8 @@ impl Code {
             | Self::MissingClaim => 403,
             Self::NoRoute => 404,
             Self::MethodNotAllowed => 405,
+            Self::BodyTimeout => 408,
+            Self::BodyTooLarge => 413,
             Self::RateLimited => 429,
             Self::HeadersTooLarge => 431,
             Self::ProviderUnavailable | Self::GatewayFailure => 503,
@@ -329,6 +387,7 @@ impl Code {
             Self::InvalidAudience => "The access token is meant for another audience",
             Self::InvalidApiKey => "The API key is not valid",
             Self::ClientCertificateRequired => "The request needs a client certificate that is accepted here",
+            Self::InvalidSignature => "The signature is not valid",
             Self::AmbiguousCredential => "The request carries differing credentials",
             Self::CrossSite => "A cookie credential is not accepted from another site",
             Self::InsufficientRole => "The caller has none of the roles that this needs",
@@ -338,6 +397,8 @@ impl Code {
             Self::BadRequest => "The request is malformed",
             Self::NoRoute => "There is nothing at this path",
             Self::MethodNotAllowed => "The path does not serve this method",
+            Self::BodyTooLarge => "The request body is too large",
+            Self::BodyTimeout => "The request body did not arrive in time",
             Self::RateLimited => "Too many requests have come from this caller",
             Self::ProviderUnavailable => "The credential cannot be checked at the moment",
             Self::GatewayFailure => "The gateway could not process the request",
@@ -366,6 +427,7 @@ impl Code {
             | Self::InvalidAudience
             | Self::InvalidApiKey
             | Self::ClientCertificateRequired
+            | Self::InvalidSignature
             | Self::AmbiguousCredential
             | Self::InsufficientRole
             | Self::InsufficientScope
@@ -375,6 +437,8 @@ impl Code {
             | Self::BadRequest
             | Self::NoRoute
             | Self::MethodNotAllowed
+            | Self::BodyTooLarge
+            | Self::BodyTimeout
             | Self::RateLimited
             | Self::ProviderUnavailable
             | Self::GatewayFailure
@@ -389,8 +453,8 @@ impl Code {
             401 => 16,      // UNAUTHENTICATED
             403 => 7,       // PERMISSION_DENIED
             404 | 405 => 5, // NOT_FOUND
-            429 | 431 => 8, // RESOURCE_EXHAUSTED
-            503 => 14,      // UNAVAILABLE
+            413 | 429 | 431 => 8, // RESOURCE_EXHAUSTED
+            408 | 503 => 14,      // UNAVAILABLE
             _ => 3,         // INVALID_ARGUMENT
         };
         GrpcStatus { code, message: self.name() }
@@ -403,6 +467,8 @@ impl Code {
             403 => "Forbidden",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            408 => "Request Timeout",
+            413 => "Content Too Large",
             429 => "Too Many Requests",
             431 => "Request Header Fields Too Large",
             _ => "Service Unavailable",

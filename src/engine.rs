@@ -21,6 +21,7 @@
 //! assert!(matches!(decide("/orders/7"), Verdict::Deny(answer) if answer.status == 401));
 //! ```
 
+mod body;
 mod limits;
 mod providers;
 mod target;
@@ -31,6 +32,7 @@ use std::{collections::HashSet, num::NonZeroUsize, rc::Rc, time::Duration};
 use crate::{
     auth::{
         AuthenticatorId, Identity, Method, Refusal, Unverified, VerifiedToken,
+        hmac::BodyHash,
         knowledge::{Means, Patience, Settled, Tokens},
         policy::{Failure, Outcome, Verifier},
         revocation::Revocations,
@@ -48,6 +50,7 @@ use crate::{
     route::table::RouteId,
     strip,
 };
+use body::Watched;
 use limits::{Account, refuse_exceeding};
 use target::{Target, locate};
 pub use waiting::RequestId;
@@ -79,6 +82,8 @@ pub struct Engine {
     limits: Limits,
     waiting: Waiting,
     replay: Replay,
+    /// Requests in shadow mode that went on, and whose bodies are read as they stream by.
+    watched: Watched,
     random: Random,
     calls: CallIds,
 }
@@ -171,7 +176,7 @@ impl Engine {
             Tokens::new(match &authenticator.method {
                 Method::Jwt(_) | Method::Mtls(_) => gateway.cached_tokens,
                 Method::Introspection(method) => method.entries,
-                Method::ApiKey(_) => NonZeroUsize::MIN, // none is kept: they are looked up anew
+                Method::ApiKey(_) | Method::Hmac(_) => NonZeroUsize::MIN, // none is kept: they are looked at anew
             })
         });
         let tokens = tokens.collect();
@@ -184,7 +189,8 @@ impl Engine {
         let issued = Issued::new(gateway.cached_tokens);
         let (waiting, limits) = (Waiting::default(), Limits::default());
         let replay = Replay::new(&gateway.authenticators);
-        Self { gateway, tokens, sources, revocations, issued, limits, waiting, replay, random, calls }
+        let watched = Watched::default();
+        Self { gateway, tokens, sources, revocations, issued, limits, waiting, replay, watched, random, calls }
     }
 
     /// The configuration.
@@ -200,18 +206,30 @@ impl Engine {
 
     /// Decides about a request, or keeps it until it can be decided.
     pub fn decide(&mut self, id: RequestId, head: &Head, now: UnixTime, host: &mut dyn Host) -> Decision {
-        let occasion = Occasion { head, came: now, now, settled: &[], patience: Patience::Waits, is_real: true };
-        let attempt = self.attempt(&occasion, host, &mut |_| {});
-        match attempt.wait {
-            None => attempt.decision,
-            Some(wait) => self.hold(id, Pending::new(head.clone(), now), &wait, attempt.decision, now, host),
+        let occasion = Occasion::first(head, now);
+        let Attempt { decision, wait, body } = self.attempt(&occasion, host, &mut |_| {});
+        match wait {
+            None => {
+                self.watched.insert(id, head, now, body, &decision);
+                decision
+            }
+            Some(wait) => {
+                let pending = Pending::new(head.clone(), now, body);
+                self.hold(id, pending, &wait, decision, now, host)
+            }
         }
     }
 
-    /// Decides about a request and tells each step. The request is not kept, and uses nothing up.
-    pub fn explain(&mut self, head: &Head, now: UnixTime, host: &mut dyn Host) -> (Decision, Vec<Step>) {
+    /// Decides about a request whose body is whole, and tells each step. The request is not kept, and uses nothing up.
+    pub fn explain(&mut self, head: &Head, body: &[u8], now: UnixTime, host: &mut dyn Host) -> (Decision, Vec<Step>) {
+        let occasion = Occasion { is_real: false, ..Occasion::first(head, now) };
+        let hash = self.attempt(&occasion, host, &mut |_| {}).body.map(|mut hash| {
+            hash.update(body);
+            hash.end();
+            hash
+        });
         let mut steps = Vec::new();
-        let occasion = Occasion { head, came: now, now, settled: &[], patience: Patience::Waits, is_real: false };
+        let occasion = Occasion { body: hash.as_deref(), ..occasion };
         let attempt = self.attempt(&occasion, host, &mut |step| steps.push(step()));
         (attempt.decision, steps)
     }
@@ -247,14 +265,15 @@ impl Engine {
             Err(pending) => {
                 let patience = Patience::NoRoom;
                 let (head, came) = (&pending.head, pending.came);
-                let occasion = Occasion { head, came, now, settled: &pending.settled, patience, is_real: true };
+                let body = pending.body.as_deref();
+                let occasion = Occasion { settled: &pending.settled, patience, body, came, ..Occasion::first(head, now) };
                 self.attempt(&occasion, host, &mut |_| {}).decision
             }
         }
     }
 
     fn attempt(&mut self, occasion: &Occasion<'_>, host: &mut dyn Host, observe: Observer<'_>) -> Attempt {
-        let Occasion { head, came, now, settled, patience, is_real } = *occasion;
+        let Occasion { head, came, now, settled, patience, body, is_real } = *occasion;
         let gateway = &self.gateway;
         let refused = |(reason, allow)| {
             let circumstances = Circumstances { allow, ..circumstances(head) };
@@ -285,6 +304,8 @@ impl Engine {
         let (replay, needs, uses) = (&mut self.replay, Vec::new(), Vec::new());
         let mut verifier = Verifier {
             authenticators: &gateway.authenticators,
+            path: &target.path,
+            path_policy: gateway.path_policy,
             means: Means {
                 now,
                 came,
@@ -294,12 +315,12 @@ impl Engine {
                 revocations,
                 settled,
                 patience,
+                body,
+                holds_body: target.mode == Mode::Enforce,
                 needs,
                 replay,
                 uses,
             },
-            path: &target.path,
-            path_policy: gateway.path_policy,
             csrf_origins: gateway.csrf_origins.as_deref(),
             observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
             verdicts: Vec::new(),
@@ -307,6 +328,10 @@ impl Engine {
         let record = Record { route: target.route.map(|route| route.label.clone()), ..Record::default() };
         let outcome = target.policy.map(|policy| policy.evaluate(&request, &mut verifier));
         let Means { needs, mut uses, .. } = verifier.means;
+        let begin = || {
+            let policy = target.policy.filter(|_| body.is_none() && !head.end_of_stream)?;
+            BodyHash::new(&policy.readers, &gateway.authenticators, &request, &target.path.forwarded(0))
+        };
         let (verified, mut record) = match outcome {
             None => (Vec::new(), record),
             Some(Outcome::Anonymous) => {
@@ -318,12 +343,13 @@ impl Engine {
                 let needs = needs.into_iter().map(|need| (need, self.patience(need))).collect();
                 let wait = Wait { needs, is_shadow: target.mode == Mode::Shadow };
                 let decision = Decision { verdict: Verdict::Wait, record, route: target.id };
-                return Attempt { decision, wait: Some(wait) };
+                return Attempt { decision, wait: Some(wait), body: begin() };
             }
             Some(Outcome::Refused(failure)) => {
                 let authenticator = gateway.authenticators.get(failure.authenticator.0);
                 let authenticator = authenticator.map(|authenticator| authenticator.name.clone());
                 let record = Record { authenticator, ..record };
+                let body = begin().filter(|_| failure.refusal.reason == Reason::BodyUnread);
                 let mut account = Account::refused(gateway, target.route);
                 // A provider that fails is nobody's attempt.
                 let counts = failure.refusal.reason.code().status() != 503;
@@ -332,7 +358,7 @@ impl Engine {
                     Ok(()) => refuse(gateway, &request, &target, failure, record),
                     Err(exceeded) => refuse_exceeding(gateway, &request, Some(&target), &exceeded, record),
                 };
-                return account.tell(decision, host).into();
+                return Attempt { body, ..account.tell(decision, host).into() };
             }
         };
         if let Some(caller) = verified.first().map(|verified| &verified.identity) {
@@ -368,17 +394,27 @@ struct Occasion<'a> {
     patience: Patience,
     /// Whether the request is let through if it is good, so that what it uses is used up.
     is_real: bool,
+    /// What has come of the body.
+    body: Option<&'a BodyHash>,
 }
 
 /// A decision, or what it waits for.
 struct Attempt {
     decision: Decision,
     wait: Option<Wait>,
+    /// What its body is to be hashed with, at the first try.
+    body: Option<Box<BodyHash>>,
+}
+
+impl<'a> Occasion<'a> {
+    fn first(head: &'a Head, now: UnixTime) -> Self {
+        Self { head, came: now, now, settled: &[], patience: Patience::Waits, body: None, is_real: true }
+    }
 }
 
 impl From<Decision> for Attempt {
     fn from(decision: Decision) -> Self {
-        Self { decision, wait: None }
+        Self { decision, wait: None, body: None }
     }
 }
 

@@ -15,6 +15,9 @@ impl UnixTime {
         Self(Duration::from_secs(seconds))
     }
 
+    /// Later than any other.
+    pub const NEVER: Self = Self(Duration::MAX);
+
     /// `nanoseconds` after 1970-01-01T00:00:00Z.
     #[must_use]
     pub const fn from_nanos(nanoseconds: u64) -> Self {

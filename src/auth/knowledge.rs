@@ -4,7 +4,7 @@ use std::{collections::hash_map::RandomState, num::NonZeroUsize, rc::Rc, time::D
 
 use lru::LruCache;
 
-use super::{AuthenticatorId, Need, Refusal, Unverified, VerifiedToken, revocation::Revocations};
+use super::{AuthenticatorId, Need, Refusal, Unverified, VerifiedToken, hmac::BodyHash, revocation::Revocations};
 use crate::{
     cache::TokenCache,
     deny::Reason,
@@ -55,6 +55,10 @@ pub struct Means<'a> {
     pub settled: &'a [Settled],
     /// Whether the request may wait.
     pub patience: Patience,
+    /// What has come of the body, where the request was held before.
+    pub body: Option<&'a BodyHash>,
+    /// Whether the request may be held until its body is there.
+    pub holds_body: bool,
     /// What it waits for.
     pub needs: Vec<Need>,
     /// What was used once.
@@ -146,7 +150,8 @@ impl Means<'_> {
     /// Has the request wait, or refuses it where it may not.
     pub fn wait(&mut self, need: Need) -> Unverified {
         let reason = match (self.patience, need) {
-            (Patience::Waits, _) => {
+            // A body has a time of its own.
+            (Patience::Waits, _) | (Patience::IsOver, Need::Body) => {
                 if !self.needs.contains(&need) {
                     self.needs.push(need);
                 }

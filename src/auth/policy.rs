@@ -121,6 +121,13 @@ impl Policy {
         Self { rule, optional, readers }
     }
 
+    /// Whether somebody in it verifies signatures over bodies.
+    #[must_use]
+    pub fn reads_body(&self, authenticators: &[Authenticator]) -> bool {
+        let mut readers = self.readers.iter().filter_map(|id| authenticators.get(id.0));
+        readers.any(|reader| matches!(reader.method, Method::Hmac(_)))
+    }
+
     /// Decides who makes a request.
     pub fn evaluate(&self, request: &Request<'_>, verifier: &mut Verifier<'_>) -> Outcome {
         match self.rule.evaluate(request, verifier) {
@@ -293,6 +300,9 @@ impl Verifier<'_> {
         if let Method::Mtls(method) = &authenticator.method {
             return method.verify(id, authenticator, &mut self.means);
         }
+        if let Method::Hmac(method) = &authenticator.method {
+            return method.verify(id, authenticator, request, &self.path.forwarded(0), &mut self.means);
+        }
         let found = credential::find(&authenticator.sources, authenticator.on_multiple, request);
         let found = found.map_err(|reason| match (&authenticator.method, reason) {
             (Method::ApiKey(_), Reason::MalformedCredential) => Reason::MalformedApiKey,
@@ -318,6 +328,7 @@ impl Verifier<'_> {
             Method::Introspection(method) => method.verify(id, &credential.value, &mut self.means),
             Method::ApiKey(method) => method.verify(id, authenticator, &credential.value, self.means.now),
             Method::Mtls(method) => method.verify(id, authenticator, &mut self.means),
+            Method::Hmac(_) => Err(Reason::HostFailure.into()), // not reached: see above
         }
     }
 
@@ -326,7 +337,7 @@ impl Verifier<'_> {
         let mut authenticators = self.authenticators.iter();
         authenticators.any(|authenticator| match &authenticator.method {
             Method::ApiKey(method) => method.keys.find(credential).is_some(),
-            Method::Jwt(_) | Method::Introspection(_) | Method::Mtls(_) => false,
+            Method::Jwt(_) | Method::Introspection(_) | Method::Mtls(_) | Method::Hmac(_) => false,
         })
     }
 }

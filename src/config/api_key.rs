@@ -62,18 +62,47 @@ fn compile_key(
     path: &str,
     errors: &mut Errors,
 ) -> Option<(KeyDigest, ApiKey)> {
-    let mut name = |member: &str, text: &Member<String>| {
-        let text = text.get()?;
-        let kind = match text.as_str() {
-            "" => ConfigErrorKind::Empty,
-            text if !fits_header(text.as_bytes()) => ConfigErrorKind::Invalid(NAME_FORM),
-            _ => return Some(text.clone()),
-        };
-        errors.push(member_path(path, member), kind);
-        None
+    let id = compile_name("id", &schema.id, path, errors);
+    let grant = compile_grant(&schema.owner, &schema.scopes, &schema.roles, path, errors);
+    let expires = match schema.expires_at {
+        Member::Bad => None,
+        Member::Absent => Some(None),
+        Member::Good(time) => Some(Some(time)),
     };
-    let id = name("id", &schema.id);
-    let owner = name("owner", &schema.owner);
+    let limit = compile_key_limit(&schema.rate_limit, &member_path(path, "rate_limit"), errors);
+    let grant = Grant { limit: limit?, ..grant? };
+    let grant = match grants.get(&grant) {
+        Some(grant) => Rc::clone(grant),
+        None => {
+            let grant = Rc::new(grant);
+            grants.insert(Rc::clone(&grant));
+            grant
+        }
+    };
+    Some((schema.sha256.get()?.0, ApiKey { id: id?.into(), grant, expires: expires? }))
+}
+
+/// Reads an id or an owner. `None` means that it is absent, or that an error was reported.
+pub fn compile_name(member: &str, text: &Member<String>, path: &str, errors: &mut Errors) -> Option<String> {
+    let text = text.get()?;
+    let kind = match text.as_str() {
+        "" => ConfigErrorKind::Empty,
+        text if !fits_header(text.as_bytes()) => ConfigErrorKind::Invalid(NAME_FORM),
+        _ => return Some(text.clone()),
+    };
+    errors.push(member_path(path, member), kind);
+    None
+}
+
+/// Reads what a key allows, but how often. `None` means that an error was reported.
+pub fn compile_grant(
+    owner: &Member<String>,
+    scopes: &Member<Items<String>>,
+    roles: &Member<Items<String>>,
+    path: &str,
+    errors: &mut Errors,
+) -> Option<Grant> {
+    let name = compile_name("owner", owner, path, errors);
     let mut list = |member: &str, list: &Member<Items<String>>, good: fn(&str) -> bool, form| {
         let items = match list {
             Member::Absent => return Some(Vec::new()),
@@ -85,27 +114,12 @@ fn compile_key(
         }
         items.iter().cloned().collect()
     };
-    let scopes: Option<Vec<String>> = list("scopes", &schema.scopes, is_scope, SCOPE_FORM);
-    let roles: Option<Vec<String>> = list("roles", &schema.roles, is_role, ROLE_FORM);
-    let expires = match schema.expires_at {
-        Member::Bad => None,
-        Member::Absent => Some(None),
-        Member::Good(time) => Some(Some(time)),
-    };
-    if owner.is_none() && !schema.owner.is_absent() {
+    let scopes: Option<Vec<String>> = list("scopes", scopes, is_scope, SCOPE_FORM);
+    let roles: Option<Vec<String>> = list("roles", roles, is_role, ROLE_FORM);
+    if name.is_none() && !owner.is_absent() {
         return None;
     }
-    let limit = compile_key_limit(&schema.rate_limit, &member_path(path, "rate_limit"), errors);
-    let grant = Grant { owner, scopes: scopes?, roles: roles?, limit: limit? };
-    let grant = match grants.get(&grant) {
-        Some(grant) => Rc::clone(grant),
-        None => {
-            let grant = Rc::new(grant);
-            grants.insert(Rc::clone(&grant));
-            grant
-        }
-    };
-    Some((schema.sha256.get()?.0, ApiKey { id: id?.into(), grant, expires: expires? }))
+    Some(Grant { owner: name, scopes: scopes?, roles: roles?, limit: None })
 }
 
 /// A digest from its hexadecimal digits.

@@ -7,6 +7,7 @@ use super::{
     compile::{FRAMING_HEADERS, is_header_name},
     decode::{Errors, Items, Member, Named, NonEmpty, OneOrMore, good_items, index_path, member_path},
     error::ConfigErrorKind,
+    hmac::{compile_hmac, scheme_of},
     introspection::compile_introspection,
     jwt::{compile_jwt, dpop_mode},
     mtls::compile_mtls,
@@ -46,6 +47,10 @@ pub fn compile_authenticator(
             let header = Source::Header { name: "x-api-key".to_owned(), scheme: None };
             Some((vec![header], &schema.from, &schema.on_multiple, &schema.forward_credential))
         }
+        // The scheme says where the signature is.
+        AuthenticatorSchema::Hmac(schema) => {
+            Some((scheme_of(schema).source(), &Member::Absent, &Member::Absent, &schema.forward_credential))
+        }
         // The credential is the connection's: nothing of the request carries it.
         AuthenticatorSchema::Mtls(_) => None,
     };
@@ -74,6 +79,7 @@ pub fn compile_authenticator(
             schema.keys.get().map(|keys| Method::ApiKey(ApiKeyMethod { keys: Rc::clone(keys) }))
         }
         AuthenticatorSchema::Mtls(schema) => compile_mtls(schema, path, errors).map(Box::new).map(Method::Mtls),
+        AuthenticatorSchema::Hmac(schema) => compile_hmac(schema, path, environment, errors).map(Method::Hmac),
     };
     let Carried { sources, on_multiple, forward_credential } = carried?;
     Some(Authenticator { name: name.to_owned(), sources, on_multiple, forward_credential, method: method? })

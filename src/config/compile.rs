@@ -226,7 +226,7 @@ fn compile_authenticators(
 fn part_issuers(mut authenticators: Vec<Authenticator>) -> Vec<Authenticator> {
     let issuers = |authenticator: &Authenticator| match &authenticator.method {
         Method::Jwt(method) => Some(method.expectations.issuers.clone()),
-        Method::Introspection(_) | Method::ApiKey(_) | Method::Mtls(_) => None,
+        Method::Introspection(_) | Method::ApiKey(_) | Method::Mtls(_) | Method::Hmac(_) => None,
     };
     let accepted: Vec<Accepted> = authenticators.iter().filter_map(issuers).collect();
     let named = accepted.iter().flat_map(|accepted| match accepted {
@@ -246,7 +246,7 @@ fn part_issuers(mut authenticators: Vec<Authenticator>) -> Vec<Authenticator> {
                     method.foreign_issuers = foreign.copied().cloned().collect();
                 }
             }
-            Method::ApiKey(_) | Method::Mtls(_) => {}
+            Method::ApiKey(_) | Method::Mtls(_) | Method::Hmac(_) => {}
         }
     }
     authenticators

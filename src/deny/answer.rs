@@ -161,7 +161,7 @@ fn challenge(scheme: &str, code: Code, responses: &Responses, circumstances: &Ci
         Some(_) if circumstances.proof_failed => {
             (scheme == "DPoP").then_some(("invalid_dpop_proof", "The DPoP proof is not valid"))
         }
-        Some("invalid_token") if scheme == "ApiKey" => None,
+        Some("invalid_token") if matches!(scheme, "ApiKey" | "HMAC-SHA256") => None,
         error => error.map(|error| (error, code.description())),
     };
     if let Some((error, description)) = error {

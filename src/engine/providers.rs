@@ -35,7 +35,7 @@ impl Engine {
     /// Whether something waits for the next [`tick`](Self::tick), which should then come soon.
     #[must_use]
     pub fn is_busy(&self) -> bool {
-        !self.waiting.is_empty() || self.tokens.iter().any(|tokens| tokens.lookups.has_queued())
+        self.waiting.is_urgent() || self.tokens.iter().any(|tokens| tokens.lookups.has_queued())
     }
 
     /// How many requests wait.
@@ -120,7 +120,8 @@ impl Engine {
         let pending = self.waiting.remove(id)?;
         let patience = if pending.is_overdue { Patience::IsOver } else { Patience::Waits };
         let (head, came) = (&pending.head, pending.came);
-        let occasion = Occasion { head, came, now, settled: &pending.settled, patience, is_real: true };
+        let body = pending.body.as_deref();
+        let occasion = Occasion { settled: &pending.settled, patience, body, came, ..Occasion::first(head, now) };
         let attempt = self.attempt(&occasion, host, &mut |_| {});
         Some(match attempt.wait {
             None => attempt.decision,
@@ -131,6 +132,7 @@ impl Engine {
     /// Forgets a request whose stream is gone.
     pub fn forget(&mut self, id: RequestId) {
         self.waiting.remove(id);
+        self.watched.remove(id);
     }
 
     /// Leaves what it has begun to the other workers.
@@ -145,6 +147,7 @@ impl Engine {
             Need::Keys(id) => self.sources.get(id.0).map(KeySource::patience),
             Need::Lookup(id, _) => introspection(&self.gateway, id).map(|method| method.timeout),
             Need::Revocations(id) => self.revocations.get(id.0).map(|known| known.source.patience()),
+            Need::Body => None, // it has a time of its own
         };
         patience.unwrap_or_default()
     }
@@ -228,7 +231,7 @@ impl Engine {
 fn introspection(gateway: &Gateway, id: AuthenticatorId) -> Option<&IntrospectionMethod> {
     match &gateway.authenticators.get(id.0)?.method {
         Method::Introspection(method) => Some(method),
-        Method::Jwt(_) | Method::ApiKey(_) | Method::Mtls(_) => None,
+        Method::Jwt(_) | Method::ApiKey(_) | Method::Mtls(_) | Method::Hmac(_) => None,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Requests that wait for a provider: bounded in number, in bytes and in time.
+//! Requests that wait for a provider or for their bodies: bounded in number, in bytes and in time.
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
@@ -7,7 +7,8 @@ use std::{
 
 use super::Head;
 use crate::{
-    auth::{Need, knowledge::Settled},
+    auth::{Need, hmac::BodyHash, knowledge::Settled},
+    deny::Reason,
     provider::GRACE,
     time::UnixTime,
 };
@@ -26,6 +27,12 @@ pub struct Waiting {
     /// Those whose turn has come, in the order in which it did.
     ready: VecDeque<RequestId>,
     bytes: usize,
+    /// What the host holds of their bodies.
+    body_bytes: usize,
+    /// How many wait for a provider: they want to know soon.
+    for_providers: usize,
+    /// Whether the host has ever shown a body while the request was held.
+    has_seen_body: bool,
 }
 
 /// What a request waits for.
@@ -48,9 +55,16 @@ pub struct Pending {
     pub is_overdue: bool,
     /// When it came.
     pub came: UnixTime,
+    /// What has come of its body, where somebody wants to know.
+    pub body: Option<Box<BodyHash>>,
     /// What it has waited for, and how long each may take.
     needs: Vec<(Need, Duration)>,
+    /// When its time is over.
     deadline: UnixTime,
+    /// When something is over: its time, or its body's.
+    wakes: UnixTime,
+    /// When it is over already, as the host may not show bodies at all.
+    probation: Option<UnixTime>,
     is_ready: bool,
     bytes: usize,
 }
@@ -58,7 +72,7 @@ pub struct Pending {
 impl Pending {
     /// A request that has not waited yet.
     #[must_use]
-    pub fn new(head: Head, came: UnixTime) -> Box<Self> {
+    pub fn new(head: Head, came: UnixTime, body: Option<Box<BodyHash>>) -> Box<Self> {
         let bytes = head.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(64));
         let bytes = bytes.fold(0, usize::saturating_add);
         let needs = Vec::new();
@@ -67,11 +81,20 @@ impl Pending {
             settled: Vec::new(),
             is_overdue: false,
             came,
+            body,
             needs,
-            deadline: came,
+            deadline: UnixTime::NEVER,
+            wakes: UnixTime::NEVER,
+            probation: None,
             is_ready: false,
             bytes,
         })
+    }
+
+    /// How much its head takes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Adds what it waits for next. It waits for as long as its providers may take, one after another, however often it
@@ -82,12 +105,33 @@ impl Pending {
                 self.needs.push((*need, *patience));
             }
         }
-        let patience = self.needs.iter().map(|(_, patience)| *patience);
+        let of_providers = self.needs.iter().filter(|(need, _)| *need != Need::Body);
+        let patience = of_providers.map(|(_, patience)| *patience);
+        if !self.waits_for_provider() {
+            return;
+        }
         let patience = match wait.is_shadow {
             true => patience.max().unwrap_or_default(),
             false => patience.fold(GRACE, Duration::saturating_add),
         };
         self.deadline = self.came.saturating_add(patience);
+    }
+
+    /// Whether it waits for a provider, or has.
+    fn waits_for_provider(&self) -> bool {
+        self.needs.iter().any(|(need, _)| *need != Need::Body)
+    }
+
+    /// When the body has to be there; none where it is, or nobody waits for it.
+    fn body_deadline(&self) -> Option<UnixTime> {
+        let body = self.body.as_ref().filter(|body| body.is_open())?;
+        let in_time = self.came.saturating_add(body.timeout());
+        Some(self.probation.map_or(in_time, |probation| probation.min(in_time)))
+    }
+
+    fn set_alarm(&mut self) {
+        let own = if self.is_overdue { UnixTime::NEVER } else { self.deadline };
+        self.wakes = self.body_deadline().map_or(own, |body| body.min(own));
     }
 }
 
@@ -108,7 +152,13 @@ impl Waiting {
         self.bytes = bytes;
         pending.extend(wait);
         pending.is_ready = false;
-        self.deadlines.insert((pending.deadline, id));
+        if !self.has_seen_body && pending.body.as_ref().is_some_and(|body| body.length() == 0) {
+            pending.probation = Some(pending.came.saturating_add(PROBATION));
+        }
+        pending.set_alarm();
+        self.body_bytes = self.body_bytes.saturating_add(pending.body.as_ref().map_or(0, |body| body.length()));
+        self.for_providers = self.for_providers.saturating_add(pending.waits_for_provider().into());
+        self.deadlines.insert((pending.wakes, id));
         self.requests.insert(id, pending);
         Ok(())
     }
@@ -116,8 +166,10 @@ impl Waiting {
     /// Lets a request go.
     pub fn remove(&mut self, id: RequestId) -> Option<Box<Pending>> {
         let pending = self.requests.remove(&id)?;
-        self.deadlines.remove(&(pending.deadline, id));
+        self.deadlines.remove(&(pending.wakes, id));
         self.bytes = self.bytes.saturating_sub(pending.bytes);
+        self.body_bytes = self.body_bytes.saturating_sub(pending.body.as_ref().map_or(0, |body| body.length()));
+        self.for_providers = self.for_providers.saturating_sub(pending.waits_for_provider().into());
         if self.requests.is_empty() {
             // What is left in these are names of requests that went away.
             self.by_need.clear();
@@ -150,11 +202,62 @@ impl Waiting {
     pub fn expire(&mut self, now: UnixTime) {
         while let Some((_, id)) = self.deadlines.first().copied().filter(|(deadline, _)| *deadline <= now) {
             self.deadlines.pop_first();
-            if let Some(pending) = self.requests.get_mut(&id) {
+            let Some(pending) = self.requests.get_mut(&id) else {
+                continue;
+            };
+            let mut is_over = false;
+            if pending.deadline <= now && !pending.is_overdue {
                 pending.is_overdue = true;
+                is_over = true;
             }
-            self.make_ready(id);
+            if self.has_seen_body {
+                pending.probation = None; // it is the client that is slow
+            }
+            if pending.body_deadline().is_some_and(|deadline| deadline <= now)
+                && let Some(body) = &mut pending.body
+            {
+                body.give_up(if self.has_seen_body { Reason::BodyTimeout } else { Reason::BodyWithheld });
+                is_over = true;
+            }
+            pending.set_alarm();
+            self.deadlines.insert((pending.wakes, id));
+            if is_over {
+                self.make_ready(id);
+            }
         }
+    }
+
+    /// Whether a request that waits wants to know what its body hashes to.
+    #[must_use]
+    pub fn wants_body(&mut self, id: RequestId) -> bool {
+        let pending = self.requests.get(&id);
+        self.has_seen_body |= pending.is_some();
+        pending.and_then(|pending| pending.body.as_ref()).is_some_and(|body| body.is_open())
+    }
+
+    /// Takes a piece of a body. Tells whether the request can be decided.
+    pub fn feed(&mut self, id: RequestId, piece: &[u8]) -> bool {
+        let Some(body) = self.requests.get_mut(&id).and_then(|pending| pending.body.as_mut()) else {
+            return false;
+        };
+        self.body_bytes = self.body_bytes.saturating_add(piece.len());
+        let is_too_long = body.update(piece);
+        if self.body_bytes > MOST_BODY_BYTES {
+            body.give_up(Reason::TooManyWaiting);
+        }
+        is_too_long || !body.is_open()
+    }
+
+    /// Takes the end of a body. Tells whether the request can be decided.
+    pub fn end_body(&mut self, id: RequestId) -> bool {
+        let body = self.requests.get_mut(&id).and_then(|pending| pending.body.as_mut());
+        body.map(|body| body.end()).is_some()
+    }
+
+    /// Whether somebody waits for a provider, or for a turn that has come.
+    #[must_use]
+    pub fn is_urgent(&self) -> bool {
+        self.for_providers > 0 || !self.ready.is_empty()
     }
 
     /// How many wait.
@@ -164,8 +267,8 @@ impl Waiting {
     }
 
     /// Whether nobody waits.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.requests.is_empty()
     }
 
@@ -181,6 +284,10 @@ impl Waiting {
 const MOST_REQUESTS: usize = 4096;
 /// How much their heads may take, in bytes.
 const MOST_BYTES: usize = 32 * 1024 * 1024;
+/// How much of the host's memory their bodies may take, in bytes.
+const MOST_BODY_BYTES: usize = 256 * 1024 * 1024;
+/// How long a request is held for its body where no body has ever come: the host may not show any.
+const PROBATION: Duration = Duration::from_secs(4);
 
 #[cfg(test)]
 mod tests {
@@ -192,7 +299,7 @@ mod tests {
 
     fn pending(bytes: usize) -> Box<Pending> {
         let headers = vec![("x".to_owned(), vec![b'a'; bytes])];
-        Pending::new(Head { headers, end_of_stream: true }, second(0))
+        Pending::new(Head { headers, end_of_stream: true }, second(0), None)
     }
 
     /// Waits for these, for 8 seconds each.

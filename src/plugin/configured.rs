@@ -15,7 +15,7 @@ use super::{
     stream::Stream,
 };
 use crate::{
-    engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
+    engine::{Decision, Engine, Head, HeaderEdit, Reason, Record, RequestId, UnixTime, Verdict},
     provider::{CallAnswer, CallFailure, CallId, Effects, Event, MOST_ANSWER_BYTES},
     route::table::RouteId,
 };
@@ -63,7 +63,9 @@ impl Configured {
 
     /// Keeps a request until its decision comes.
     pub fn hold(&self, id: RequestId, stream: &Rc<Stream>) -> Result<(), Failure> {
-        self.pace.hurry()?;
+        // Who waits for a body alone is woken by it; now and then somebody looks whose time is over.
+        let is_busy = self.engine.try_borrow().map_err(|_| Failure)?.is_busy();
+        if is_busy { self.pace.hurry()? } else { self.pace.begin()? }
         self.waiting.try_borrow_mut().map_err(|_| Failure)?.insert(id, Rc::clone(stream));
         self.metrics.add_waiting(1);
         Ok(())
@@ -74,15 +76,59 @@ impl Configured {
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
             engine.forget(id);
         }
-        let stream = self.waiting.try_borrow_mut().ok().and_then(|mut waiting| waiting.remove(&id));
-        if stream.is_some() {
-            self.metrics.add_waiting(-1);
-        }
+        self.let_go(id);
+    }
+
+    /// Holds a request no longer.
+    fn let_go(&self, id: RequestId) -> Option<Rc<Stream>> {
+        let stream = self.waiting.try_borrow_mut().ok()?.remove(&id)?;
+        self.metrics.add_waiting(-1);
+        Some(stream)
     }
 
     /// Counts a decision.
-    pub fn count(&self, decision: &Decision) {
-        self.metrics.count(&decision.record);
+    pub fn count(&self, record: &Record) {
+        self.metrics.count(record);
+        if record.reason == Some(Reason::BodyWithheld) {
+            let line = "a request whose body is signed was refused: nothing of its body came. If no such request is ever let \
+                        through, the host does not show bodies that are held: Envoy needs \
+                        `allow_on_headers_stop_iteration: true` in the plugin's configuration";
+            if host::now().is_ok_and(|now| self.may_warn(now)) {
+                host::log(LogLevel::Warn, &format!("gatepost: {line}"));
+            }
+        }
+    }
+
+    /// Whether a body, of which something comes, is to be read.
+    pub fn wants_body(&self, id: RequestId) -> Result<bool, Failure> {
+        Ok(self.engine.try_borrow_mut().map_err(|_| Failure)?.wants_body(id))
+    }
+
+    /// Takes the next piece of a body. Tells whether a decision is due.
+    pub fn take_body(&self, id: RequestId, piece: &[u8]) -> Result<bool, Failure> {
+        Ok(self.engine.try_borrow_mut().map_err(|_| Failure)?.body(id, piece))
+    }
+
+    /// Takes the end of a body. Tells whether a decision is due.
+    pub fn end_body(&self, id: RequestId) -> Result<bool, Failure> {
+        Ok(self.engine.try_borrow_mut().map_err(|_| Failure)?.end_of_body(id))
+    }
+
+    /// Decides about a request that is held, in a callback of its own. None if it has to wait for something else.
+    pub fn resume(&self, id: RequestId) -> Result<Option<Decision>, Failure> {
+        let now = host::now()?;
+        let decision = self.engine.try_borrow_mut().map_err(|_| Failure)?.resume(id, now, &mut TheHost).ok_or(Failure)?;
+        if decision.verdict == Verdict::Wait {
+            return Ok(None);
+        }
+        self.let_go(id);
+        Ok(Some(decision))
+    }
+
+    /// What would have been decided about a request that went on in shadow mode.
+    pub fn conclude(&self, id: RequestId) -> Result<Option<Record>, Failure> {
+        let now = host::now()?;
+        Ok(self.engine.try_borrow_mut().map_err(|_| Failure)?.conclude(id, now, &mut TheHost))
     }
 
     /// The edits for a request's trailers.
@@ -179,13 +225,21 @@ impl Configured {
             let Some(decision) = resumed.filter(|decision| decision.verdict != Verdict::Wait) else {
                 continue;
             };
-            let stream = self.waiting.try_borrow_mut().ok().and_then(|mut waiting| waiting.remove(&id));
-            if let Some(stream) = stream {
-                self.metrics.add_waiting(-1);
+            if let Some(stream) = self.let_go(id) {
                 stream.wake(self, decision);
             }
         }
         let _ = host::set_effective_context(self.root);
+    }
+
+    /// One line a second tells as much as one for each request.
+    fn may_warn(&self, now: UnixTime) -> bool {
+        let second = |last: UnixTime| now < last.saturating_add(Duration::from_secs(1)) && now >= last;
+        let may = !self.last_failure.get().is_some_and(second);
+        if may {
+            self.last_failure.set(Some(now));
+        }
+        may
     }
 
     fn tell(&self, event: &Event, now: UnixTime) {
@@ -193,14 +247,7 @@ impl Configured {
         match event {
             // The same again and again is no news.
             Event::LookedUp { .. } | Event::RevocationsFetched { changed: false, .. } => return,
-            Event::LookupFailed { .. } => {
-                // One line a second tells as much as one for each request.
-                let second = |last: UnixTime| now < last.saturating_add(Duration::from_secs(1)) && now >= last;
-                if self.last_failure.get().is_some_and(second) {
-                    return;
-                }
-                self.last_failure.set(Some(now));
-            }
+            Event::LookupFailed { .. } if !self.may_warn(now) => return,
             _ => {}
         }
         let level = if event.is_warning() { LogLevel::Warn } else { LogLevel::Info };
@@ -216,6 +263,11 @@ impl Pace {
     /// Asks for the next tick at once: something waits for it.
     pub fn hurry(&self) -> Result<(), Failure> {
         self.set(BUSY)
+    }
+
+    /// Asks for ticks now and then, if there are none.
+    pub fn begin(&self) -> Result<(), Failure> {
+        if self.0.get().is_none() { self.set(IDLE) } else { Ok(()) }
     }
 
     /// Asks for ticks now and then, if there are any.

@@ -29,6 +29,7 @@ pub enum Map {
 /// A buffer of the ABI.
 #[derive(Clone, Copy)]
 enum Buffer {
+    RequestBody = 0,
     CallResponseBody = 4,
     PluginConfiguration = 7,
 }
@@ -59,6 +60,15 @@ pub fn plugin_configuration() -> Result<Vec<u8>, Failure> {
 /// The body of the answer to the call at hand.
 pub fn call_response_body() -> Result<Vec<u8>, Failure> {
     buffer(Buffer::CallResponseBody)
+}
+
+/// A part of what the host holds of the request's body. One that gives less than it announced fails.
+pub fn request_body(start: usize, size: usize) -> Result<Vec<u8>, Failure> {
+    // SAFETY: `received` gives valid addresses.
+    let part = received(|data, given| unsafe {
+        proxy_get_buffer_bytes(Buffer::RequestBody as u32, start, size, data, given)
+    })?;
+    if part.len() == size { Ok(part) } else { Err(Failure) }
 }
 
 /// All headers of a map, in one crossing.

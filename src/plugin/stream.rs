@@ -1,6 +1,9 @@
 //! One request: read, decided, held where it has to wait, forwarded or answered.
 
-use std::{cell::Cell, rc::Rc};
+use std::{
+    cell::{Cell, RefCell},
+    rc::Rc,
+};
 
 use proxy_wasm::{
     traits::{Context, HttpContext},
@@ -12,7 +15,7 @@ use super::{
     host::{self, Failure, Map},
 };
 use crate::{
-    engine::{Decision, Head, RequestId, Verdict},
+    engine::{Decision, Head, Reason, Record, RequestId, Verdict},
     route::table::RouteId,
 };
 
@@ -28,6 +31,10 @@ pub struct Stream {
     state: Cell<State>,
     /// How many trailers came while the request was waiting.
     trailers: Cell<Option<usize>>,
+    /// How much of the body was read, of what the host holds.
+    read: Cell<usize>,
+    /// What to count if the body of a request that went on does not end.
+    unread: RefCell<Option<Record>>,
 }
 
 /// How far a request has come. Hosts go on calling after a denial, and after the root has resumed a stream.
@@ -42,7 +49,12 @@ enum State {
 impl Request {
     /// A request of which nothing is known yet.
     pub fn new(id: u32, configured: Option<Rc<Configured>>) -> Self {
-        let stream = Stream { state: Cell::new(State::Undecided), trailers: Cell::new(None) };
+        let stream = Stream {
+            state: Cell::new(State::Undecided),
+            trailers: Cell::new(None),
+            read: Cell::new(0),
+            unread: RefCell::new(None),
+        };
         Self { id: RequestId(id), configured, stream: Rc::new(stream) }
     }
 
@@ -56,6 +68,61 @@ impl Request {
             return held.inspect_err(|_| configured.forget(self.id));
         }
         self.stream.carry_out(configured, &decision)
+    }
+
+    /// Shows what has come of the body to whoever wants to know: so many bytes, or the trailers that follow it.
+    fn take_body(&self, size: Option<usize>, end_of_body: bool) {
+        let Some(configured) = &self.configured else {
+            return;
+        };
+        if self.stream.state.get() == State::Waiting {
+            if self.take_held_body(configured, size, end_of_body).is_err() {
+                configured.forget(self.id);
+                self.stream.fail(Some(configured), None);
+            }
+        } else if self.stream.is_unread() {
+            // It went on already, and a shadow denies nothing.
+            match self.take_passing_body(configured, size, end_of_body) {
+                Ok(None) => {}
+                concluded => {
+                    configured.forget(self.id);
+                    self.stream.conclude(configured, concluded.ok().flatten());
+                }
+            }
+        }
+    }
+
+    /// Reads what is new of a body that is held, and decides if that is all it takes.
+    fn take_held_body(&self, configured: &Configured, size: Option<usize>, end_of_body: bool) -> Result<(), Failure> {
+        if !configured.wants_body(self.id)? {
+            return Ok(());
+        }
+        // What is held is shown again with what is new.
+        let read = self.stream.read.get();
+        let size = size.unwrap_or(read);
+        if size < read {
+            return Err(Failure); // this host does not hold it, whatever it was told
+        }
+        self.stream.read.set(size);
+        let is_due = read_body(configured, self.id, read, size)? || (end_of_body && configured.end_body(self.id)?);
+        match if is_due { configured.resume(self.id)? } else { None } {
+            Some(decision) => self.stream.carry_out(configured, &decision),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads what passes by of a body. What would have been decided is known when that is all it takes.
+    fn take_passing_body(
+        &self,
+        configured: &Configured,
+        size: Option<usize>,
+        end_of_body: bool,
+    ) -> Result<Option<Record>, Failure> {
+        if !configured.wants_body(self.id)? {
+            return Ok(None);
+        }
+        let is_due = read_body(configured, self.id, 0, size.unwrap_or(0))?;
+        if is_due || (end_of_body && configured.end_body(self.id)?) { configured.conclude(self.id) } else { Ok(None) }
     }
 
     fn action(&self) -> Action {
@@ -86,8 +153,25 @@ impl Stream {
         }
     }
 
+    /// Whether it went on before it was known what would be decided.
+    fn is_unread(&self) -> bool {
+        self.unread.try_borrow().is_ok_and(|unread| unread.is_some())
+    }
+
+    /// Counts what would have been decided about a request that went on, or that nobody knows it.
+    fn conclude(&self, configured: &Configured, record: Option<Record>) {
+        let unread = self.unread.try_borrow_mut().ok().and_then(|mut unread| unread.take());
+        if let Some(unread) = unread {
+            configured.count(&record.unwrap_or(unread));
+        }
+    }
+
     fn carry_out(&self, configured: &Configured, decision: &Decision) -> Result<(), Failure> {
-        configured.count(decision);
+        match (decision.record.reason, self.unread.try_borrow_mut()) {
+            // What would have been decided is known when the body is.
+            (Some(Reason::BodyUnread), Ok(mut unread)) => *unread = Some(decision.record.clone()),
+            _ => configured.count(&decision.record),
+        }
         match &decision.verdict {
             Verdict::Forward(edits) => {
                 host::edit(Map::RequestHeaders, edits)?;
@@ -129,11 +213,14 @@ impl HttpContext for Request {
         self.action()
     }
 
-    fn on_http_request_body(&mut self, _: usize, _: bool) -> Action {
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        self.take_body(Some(size), end_of_stream);
         self.action()
     }
 
     fn on_http_request_trailers(&mut self, count: usize) -> Action {
+        // With trailers no body callback reports the end.
+        self.take_body(None, true);
         match (self.stream.state.get(), self.configured.as_ref()) {
             (State::Forwarded(route), Some(configured)) => {
                 let edits = configured.trailers(route, count);
@@ -150,12 +237,27 @@ impl HttpContext for Request {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        if self.stream.state.get() == State::Waiting
-            && let Some(configured) = &self.configured
-        {
+        let Some(configured) = &self.configured else {
+            return;
+        };
+        if self.stream.state.get() == State::Waiting || self.stream.is_unread() {
             configured.forget(self.id);
         }
+        self.stream.conclude(configured, None);
     }
+}
+
+/// Shows a part of a body to the engine. Tells whether a decision is due.
+fn read_body(configured: &Configured, id: RequestId, from: usize, to: usize) -> Result<bool, Failure> {
+    let mut read = from;
+    while read < to {
+        let part = host::request_body(read, to.saturating_sub(read).min(MOST_AT_ONCE))?;
+        read = read.saturating_add(part.len());
+        if configured.take_body(id, &part)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// All headers of a map. A host that gives fewer than it announced may hold back the one that matters.
@@ -163,3 +265,6 @@ pub fn read(map: Map, count: usize) -> Result<Vec<(String, Vec<u8>)>, Failure> {
     let headers = host::headers(map)?;
     if headers.len() == count { Ok(headers) } else { Err(Failure) }
 }
+
+/// How much of a body is in the module's memory at a time.
+const MOST_AT_ONCE: usize = 64 * 1024;

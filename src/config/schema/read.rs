@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    ApiKeysSchema, AuthSchema, AuthenticatorSchema, ClaimValuesSchema, CombinationSchema, CryptoSchema,
+    ApiKeysSchema, AuthSchema, AuthenticatorSchema, ClaimValuesSchema, CombinationSchema, CryptoSchema, HmacSchema,
     IntrospectionSchema, JwtSchema, MappedSchema, MtlsSchema, RestrictionsSchema, RuleSchema, SecretSchema,
     ValueSchema,
 };
@@ -28,12 +28,10 @@ impl Decode for AuthenticatorSchema {
             }
             "api_key" => ApiKeysSchema::decode(node, errors).map(|schema| Self::ApiKey(Box::new(schema))),
             "mtls" => MtlsSchema::decode(node, errors).map(|schema| Self::Mtls(Box::new(schema))),
-            "hmac" => {
-                errors.push(path(), ConfigErrorKind::UnsupportedValue(kind.clone()));
-                None
-            }
+            "hmac" => HmacSchema::decode(node, errors).map(|schema| Self::Hmac(Box::new(schema))),
             _ => {
-                errors.push(path(), ConfigErrorKind::NotOneOf { known: &["jwt", "introspection", "api_key", "mtls"] });
+                let known = &["jwt", "introspection", "api_key", "mtls", "hmac"];
+                errors.push(path(), ConfigErrorKind::NotOneOf { known });
                 None
             }
         }
