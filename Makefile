@@ -13,7 +13,7 @@ MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gate
 # A lock file that is out of date is mended on a developer's machine, and an error in CI.
 LOCKED := $(if $(CI),--locked)
 # What the tests of the harness that start Envoy are called.
-E2E_TESTS := {scenarios,grpc,mtls,dpop,providers,rate_limits,rate_limit_service,oidc_provider}
+E2E_TESTS := {scenarios,grpc,mtls,dpop,providers,rate_limits,rate_limit_service,webhooks,oidc_provider}
 # How a command learns where Envoy and the module are. `make` stops where a step of it fails.
 WITH_ENVOY = envoy="$$($(SETUP)/envoy.sh)"; export ENVOY="$$envoy" GATEPOST_MODULE="$(MODULE)"; exec
 # How a test learns where its OpenID provider is.

@@ -111,6 +111,7 @@ pub enum Code {
     InvalidApiKey,
     /// 401
     ClientCertificateRequired,
+    /// 401
     InvalidSignature,
     /// 400
     AmbiguousCredential,

@@ -266,7 +266,8 @@ impl Engine {
                 let patience = Patience::NoRoom;
                 let (head, came) = (&pending.head, pending.came);
                 let body = pending.body.as_deref();
-                let occasion = Occasion { settled: &pending.settled, patience, body, came, ..Occasion::first(head, now) };
+                let occasion =
+                    Occasion { settled: &pending.settled, patience, body, came, ..Occasion::first(head, now) };
                 self.attempt(&occasion, host, &mut |_| {}).decision
             }
         }

@@ -37,6 +37,11 @@ fn the_bootstrap_for_rate_limits_is_good() {
 }
 
 #[test]
+fn the_configuration_for_signed_requests_is_good() {
+    check("docs/webhooks.md", "json", 1);
+}
+
+#[test]
 fn the_configurations_for_identity_providers_are_good() {
     check("docs/identity-providers.md", "json", 11);
 }

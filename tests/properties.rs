@@ -1,6 +1,10 @@
 //! Properties that hold for whatever a client, an issuer or an operator sends.
 #![cfg(not(target_arch = "wasm32"))]
 
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
 use gatepost::{
     config,
     engine::{Decision, Engine, Head, HeaderEdit, RequestId, UnixTime, Verdict},
@@ -11,7 +15,9 @@ use gatepost::{
     request::folded_name,
     route::path::{NormalPath, PathPolicy},
 };
+use hmac::{Hmac, Mac as _};
 use proptest::{collection::vec, option, prelude::*};
+use sha2::{Digest as _, Sha256};
 
 proptest! {
     // A failure is to be written down as a test, not into a file.
@@ -117,6 +123,42 @@ proptest! {
         let headers = headers.map(|(name, value)| (name.to_owned(), value.into_bytes())).to_vec();
         let decision = engine.decide(RequestId(1), &Head { headers, end_of_stream: true }, UnixTime::from_secs(1_800_000_000), &mut NoHost);
         prop_assert!(matches!(decision.verdict, Verdict::Deny(answer) if answer.status == 401));
+    }
+
+    #[test]
+    fn a_signature_is_good_for_what_was_signed_and_for_nothing_else(
+        route in 0..SIGNED_ROUTES.len(),
+        body in vec(any::<u8>(), 0..80),
+        cuts in vec(0..80_usize, 0..4),
+        change in prop::option::of((0..4_usize, 0..200_usize, "[ -~]")),
+    ) {
+        let time = "1800000000";
+        let id = "0123456789abcdefABCDEF-_";
+        let (path, headers) = sign(SIGNED_ROUTES[route], time, id, &body);
+        let (mut headers, mut came) = (headers, body.clone());
+        if let Some((part, at, byte)) = &change {
+            match headers.get_mut(*part) {
+                Some((_, value)) => { let at = at % value.len(); value.replace_range(at..=at, byte); }
+                None => { let at = at % (came.len() + 1); came.insert(at, byte.as_bytes()[0]); }
+            }
+        }
+        let is_same = came == body && headers == sign(SIGNED_ROUTES[route], time, id, &body).1;
+        // The scheme's name is compared without case.
+        let folded = |headers: &[(&str, String)]| headers.iter().map(|(_, value)| value.to_lowercase()).collect::<Vec<_>>();
+        let is_case = came == body && path == "/generic" && folded(&headers) == folded(&sign(path, time, id, &body).1);
+        let forwarded = is_forwarded(path, &headers, &came, &cuts);
+        prop_assert!(forwarded == is_same || (forwarded && is_case), "{}: {:?} {:?}", path, headers, change);
+    }
+
+    #[test]
+    fn no_signature_header_panics_or_verifies(
+        route in 0..SIGNED_ROUTES.len(),
+        values in vec("[ -~]{0,40}|((v1|v0|t|ts|key|nonce|sig|sha256)[=,][a-f0-9]{0,64}[, ]?){0,6}|HMAC-SHA256 ((ts|key|nonce|sig)=[a-z0-9]{0,44},?){0,5}", 3),
+        body in vec(any::<u8>(), 0..20),
+    ) {
+        let (path, headers) = sign(SIGNED_ROUTES[route], "1", "a", b"");
+        let headers: Vec<_> = headers.iter().zip(values).map(|((name, _), value)| (*name, value)).collect();
+        prop_assert!(!is_forwarded(path, &headers, &body, &[]));
     }
 
     #[test]
@@ -237,6 +279,77 @@ const SHADOW: &str = r#"{
     "paths": [{"method": ["GET", "POST"], "path": "/{.+}", "auth": true, "encoded_slash": "keep",
                "mapping": {"headers": {"x-user-id": "literal"}, "query": {"actor": "$request.jwt.sub"}}}]
 }"#;
+
+/// One route for each scheme of signatures.
+const SIGNED_ROUTES: [&str; 6] = ["/github", "/stripe", "/slack", "/shopify", "/standard", "/generic"];
+
+/// The secret of `standard` is that of the others in base64.
+const SIGNED: &str = r#"{
+    "authenticators": {
+        "github": {"type": "hmac", "scheme": "github", "secrets": ["another", "s3cr3t"]},
+        "stripe": {"type": "hmac", "scheme": "stripe", "secrets": ["another", "s3cr3t"]},
+        "slack": {"type": "hmac", "scheme": "slack", "secrets": ["s3cr3t"]},
+        "shopify": {"type": "hmac", "scheme": "shopify", "secrets": ["s3cr3t"]},
+        "standard": {"type": "hmac", "scheme": "standard-webhooks", "secrets": ["whsec_czNjcjN0"]},
+        "generic": {"type": "hmac", "scheme": "generic", "keys": [{"id": "other", "secret": "x"}, {"id": "k", "secret": "s3cr3t"}]}
+    },
+    "paths": [
+        {"method": "POST", "path": "/github", "auth": "github"}, {"method": "POST", "path": "/stripe", "auth": "stripe"},
+        {"method": "POST", "path": "/slack", "auth": "slack"}, {"method": "POST", "path": "/shopify", "auth": "shopify"},
+        {"method": "POST", "path": "/standard", "auth": "standard"}, {"method": "POST", "path": "/generic", "auth": "generic"}
+    ]
+}"#;
+
+/// What a sender of this scheme would write.
+fn sign<'a>(path: &'a str, time: &str, id: &str, body: &[u8]) -> (&'a str, Vec<(&'static str, String)>) {
+    let tag = |text: &[u8]| {
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"s3cr3t").unwrap();
+        mac.update(text);
+        mac.finalize().into_bytes()
+    };
+    let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let text = |prefix: String| [prefix.as_bytes(), body].concat();
+    let headers = match path {
+        "/github" => vec![("x-hub-signature-256", format!("sha256={}", hex(&tag(body))))],
+        "/stripe" => vec![("stripe-signature", format!("t={time},v1={}", hex(&tag(&text(format!("{time}."))))))],
+        "/slack" => vec![
+            ("x-slack-signature", format!("v0={}", hex(&tag(&text(format!("v0:{time}:")))))),
+            ("x-slack-request-timestamp", time.to_owned()),
+        ],
+        "/shopify" => vec![("x-shopify-hmac-sha256", STANDARD.encode(tag(body)))],
+        "/standard" => vec![
+            ("webhook-signature", format!("v1,{}", STANDARD.encode(tag(&text(format!("{id}.{time}.")))))),
+            ("webhook-id", id.to_owned()),
+            ("webhook-timestamp", time.to_owned()),
+        ],
+        _ => {
+            let canonical = format!("POST\na.example\n/generic\n\n{time}\n{id}\n{}", hex(&Sha256::digest(body)));
+            let sig = URL_SAFE_NO_PAD.encode(tag(canonical.as_bytes()));
+            vec![("authorization", format!("HMAC-SHA256 key=k,ts={time},nonce={id},sig={sig}"))]
+        }
+    };
+    (path, headers)
+}
+
+/// Whether a signed request is let through, its body in pieces.
+fn is_forwarded(path: &str, headers: &[(&str, String)], body: &[u8], cuts: &[usize]) -> bool {
+    let mut engine = Engine::new(config::load(SIGNED.as_bytes(), &|_| None).unwrap(), 7);
+    let line = [(":method", "POST".to_owned()), (":path", path.to_owned()), (":authority", "a.example".to_owned())];
+    let headers = line.iter().chain(headers).map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
+    let head = Head { headers: headers.collect(), end_of_stream: false };
+    let (id, now) = (RequestId(1), UnixTime::from_secs(1_800_000_000));
+    let mut decision = engine.decide(id, &head, now, &mut NoHost);
+    if decision.verdict == Verdict::Wait {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (body.len() + 1)).chain([0, body.len()]).collect();
+        cuts.sort_unstable();
+        for pair in cuts.windows(2) {
+            assert!(!engine.body(id, &body[pair[0]..pair[1]]));
+        }
+        assert!(engine.end_of_body(id));
+        decision = engine.resume(id, now, &mut NoHost).unwrap();
+    }
+    matches!(decision.verdict, Verdict::Forward(_))
+}
 
 const CLOSED: &str = r#"{
     "authorizer": {"type": "jwt", "issuer": "i", "audiences": "a", "secret": "0123456789abcdef0123456789abcdef",

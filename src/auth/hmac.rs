@@ -14,14 +14,7 @@ use super::{
     api_key::Grant,
     knowledge::{Means, unavailable},
 };
-use crate::{
-    credential::Source,
-    deny::Reason,
-    jose::claims::Times,
-    json::Json,
-    request::Request,
-    time::UnixTime,
-};
+use crate::{credential::Source, deny::Reason, jose::claims::Times, json::Json, request::Request, time::UnixTime};
 pub use body::BodyHash;
 use body::Hash;
 use headers::Statement;
@@ -153,7 +146,8 @@ impl HmacMethod {
         };
         let secret = secrets.iter().zip(hash.tags(&statement, secrets)).fold(None, |found, (secret, tag)| {
             // Every tag is compared with every signature, so that the time tells nothing of which one agreed.
-            let agrees = statement.signatures.iter().fold(subtle::Choice::from(0), |any, signature| any | tag.ct_eq(signature));
+            let agrees =
+                statement.signatures.iter().fold(subtle::Choice::from(0), |any, signature| any | tag.ct_eq(signature));
             if bool::from(agrees) { found.or(Some(secret)) } else { found }
         });
         let secret = secret.ok_or(Reason::WrongSignature)?;

@@ -77,7 +77,9 @@ fn compile_secrets(
     errors: &mut Errors,
 ) -> Option<Vec<Secret>> {
     let (wanted, unwanted, has_unwanted, rule) = match scheme {
-        Scheme::Generic => ("keys", "secrets", !schema.secrets.is_absent(), "`generic` has `keys`, which requests name"),
+        Scheme::Generic => {
+            ("keys", "secrets", !schema.secrets.is_absent(), "`generic` has `keys`, which requests name")
+        }
         _ => ("secrets", "keys", !schema.keys.is_absent(), "only `generic` has keys; this scheme has `secrets`"),
     };
     if schema.scheme.get().is_some() && has_unwanted {

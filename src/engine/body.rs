@@ -34,7 +34,8 @@ impl Engine {
     pub fn conclude(&mut self, id: RequestId, now: UnixTime, host: &mut dyn Host) -> Option<Record> {
         let pending = self.watched.0.remove(&id)?;
         let Pending { head, came, body, .. } = &*pending;
-        let occasion = Occasion { came: *came, body: body.as_deref(), patience: Patience::NoRoom, ..Occasion::first(head, now) };
+        let occasion =
+            Occasion { came: *came, body: body.as_deref(), patience: Patience::NoRoom, ..Occasion::first(head, now) };
         Some(self.attempt(&occasion, host, &mut |_| {}).decision.record)
     }
 }

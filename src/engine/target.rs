@@ -77,7 +77,9 @@ pub fn locate<'a>(
     };
     let readers = policy.or(route_policy);
     // What follows an upgrade is in no body, and thus in no signature.
-    if request.header("upgrade").next().is_some() && readers.is_some_and(|policy| policy.reads_body(&gateway.authenticators)) {
+    if request.header("upgrade").next().is_some()
+        && readers.is_some_and(|policy| policy.reads_body(&gateway.authenticators))
+    {
         return Err(refused(Reason::UnsupportedUpgrade));
     }
     Ok(Target { path, id, route, policy, readers, maps, mode: mode.unwrap_or(gateway.mode) })

@@ -192,7 +192,7 @@ test!(a_true_preflight_passes_without_credential_and_identity, {
 test!(steps_tell_what_happened, {
     let mut engine = engine(SEED);
     let token = bearer(&token(r#""sub": "u", "roles": ["r"]"#));
-    let (_, steps) = engine.explain(&head("GET", "/proxy/%78", &[("authorization", &token)]), NOW, &mut NoHost);
+    let (_, steps) = engine.explain(&head("GET", "/proxy/%78", &[("authorization", &token)]), b"", NOW, &mut NoHost);
     let authenticator = || "default".to_owned();
     assert_eq!(
         steps,

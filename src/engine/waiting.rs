@@ -292,7 +292,7 @@ const PROBATION: Duration = Duration::from_secs(4);
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{provider::keys::KeySourceId, test::test};
+    use crate::{auth::AuthenticatorId, provider::keys::KeySourceId, test::test};
 
     const NEED: Need = Need::Keys(KeySourceId(0));
     const OTHER: Need = Need::Keys(KeySourceId(1));
@@ -367,6 +367,78 @@ mod tests {
         assert!(waiting.remove(RequestId(1)).is_some() && waiting.remove(RequestId(1)).is_none());
         assert_eq!(ready(&mut waiting), [2]);
         assert!(waiting.is_empty() && waiting.bytes == 0 && waiting.deadlines.is_empty() && waiting.ready.is_empty());
+    });
+
+    fn with_body() -> Box<Pending> {
+        let hash = BodyHash::of(vec![(AuthenticatorId(0), hmac::Mac::new(&[0; 64].into()), 100)]);
+        Pending::new(Head::default(), second(0), Some(Box::new(hash)))
+    }
+
+    fn given_up(waiting: &mut Waiting) -> Option<(u32, Reason)> {
+        let id = waiting.next_ready()?;
+        let pending = waiting.remove(id)?;
+        Some((id.0, pending.body?.whole(AuthenticatorId(0)).err()?))
+    }
+
+    test!(a_body_that_nobody_shows_is_awaited_for_four_seconds, {
+        let mut waiting = Waiting::default();
+        waiting.insert(RequestId(1), with_body(), &wait(&[Need::Body])).unwrap();
+        assert!(!waiting.is_urgent());
+        waiting.expire(second(3));
+        assert_eq!(given_up(&mut waiting), None);
+        waiting.expire(second(4));
+        assert_eq!(given_up(&mut waiting), Some((1, Reason::BodyWithheld)));
+        assert!(waiting.deadlines.is_empty());
+    });
+
+    test!(where_bodies_are_shown_a_slow_one_has_its_time, {
+        let mut waiting = Waiting::default();
+        for id in 1..=2 {
+            waiting.insert(RequestId(id), with_body(), &wait(&[Need::Body])).unwrap();
+        }
+        // One comes, and both have the whole of their time.
+        assert!(waiting.wants_body(RequestId(2)) && !waiting.feed(RequestId(2), b"a"));
+        waiting.expire(second(9));
+        assert_eq!(given_up(&mut waiting), None);
+        waiting.insert(RequestId(3), with_body(), &wait(&[Need::Body])).unwrap();
+        waiting.expire(second(10));
+        let mut timed_out = Vec::new();
+        while let Some((id, reason)) = given_up(&mut waiting) {
+            assert_eq!(reason, Reason::BodyTimeout);
+            timed_out.push(id);
+        }
+        assert_eq!(timed_out, [1, 2, 3]);
+        assert!(waiting.is_empty() && waiting.deadlines.is_empty() && waiting.body_bytes == 0);
+    });
+
+    test!(a_provider_s_time_and_the_body_s_are_apart, {
+        let mut waiting = Waiting::default();
+        waiting.has_seen_body = true;
+        waiting.insert(RequestId(1), with_body(), &wait(&[NEED, Need::Body])).unwrap();
+        assert!(waiting.is_urgent());
+        waiting.expire(second(9));
+        let id = waiting.next_ready().unwrap();
+        let pending = waiting.remove(id).unwrap();
+        assert!(pending.is_overdue && pending.body.as_ref().unwrap().is_open());
+        // It is held again, for the body alone.
+        waiting.insert(id, pending, &wait(&[Need::Body])).unwrap();
+        waiting.expire(second(10));
+        assert_eq!(given_up(&mut waiting), Some((1, Reason::BodyTimeout)));
+    });
+
+    test!(what_the_host_holds_is_bounded, {
+        let mut waiting = Waiting::default();
+        let piece = vec![0; 1024 * 1024];
+        let mut fed = 0;
+        for id in 0..300 {
+            waiting.insert(RequestId(id), with_body(), &wait(&[Need::Body])).unwrap();
+            waiting.feed(RequestId(id), &piece);
+            let is_open = waiting.requests[&RequestId(id)].body.as_ref().unwrap().is_open();
+            fed += usize::from(is_open);
+        }
+        assert_eq!(fed, MOST_BODY_BYTES / piece.len());
+        (0..300).for_each(|id| drop(waiting.remove(RequestId(id))));
+        assert_eq!(waiting.body_bytes, 0);
     });
 
     test!(number_and_bytes_are_bounded, {

@@ -65,7 +65,11 @@ impl Configured {
     pub fn hold(&self, id: RequestId, stream: &Rc<Stream>) -> Result<(), Failure> {
         // Who waits for a body alone is woken by it; now and then somebody looks whose time is over.
         let is_busy = self.engine.try_borrow().map_err(|_| Failure)?.is_busy();
-        if is_busy { self.pace.hurry()? } else { self.pace.begin()? }
+        if is_busy {
+            self.pace.hurry()?
+        } else {
+            self.pace.begin()?
+        }
         self.waiting.try_borrow_mut().map_err(|_| Failure)?.insert(id, Rc::clone(stream));
         self.metrics.add_waiting(1);
         Ok(())
@@ -117,7 +121,8 @@ impl Configured {
     /// Decides about a request that is held, in a callback of its own. None if it has to wait for something else.
     pub fn resume(&self, id: RequestId) -> Result<Option<Decision>, Failure> {
         let now = host::now()?;
-        let decision = self.engine.try_borrow_mut().map_err(|_| Failure)?.resume(id, now, &mut TheHost).ok_or(Failure)?;
+        let decision =
+            self.engine.try_borrow_mut().map_err(|_| Failure)?.resume(id, now, &mut TheHost).ok_or(Failure)?;
         if decision.verdict == Verdict::Wait {
             return Ok(None);
         }

@@ -14,6 +14,7 @@ mod observed;
 mod placeholder;
 mod providers;
 mod report;
+mod sign;
 mod simulation;
 mod table;
 mod text;

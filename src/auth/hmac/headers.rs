@@ -36,7 +36,8 @@ pub struct Statement<'a> {
 /// a signature without its time or id included: that is a bad credential, not none.
 pub fn read<'a>(scheme: Scheme, request: &Request<'a>, path: &str) -> Result<Statement<'a>, Reason> {
     let malformed = Reason::MalformedSignature;
-    let plain = |signature, prefix| Statement { signatures: vec![signature], time: None, prefix, key: None, nonce: None };
+    let plain =
+        |signature, prefix| Statement { signatures: vec![signature], time: None, prefix, key: None, nonce: None };
     match scheme {
         Scheme::GitHub => {
             let value = credential(request, "x-hub-signature-256")?;
@@ -150,7 +151,9 @@ fn authorization<'a>(request: &Request<'a>) -> Result<&'a str, Reason> {
 /// by commas as well: but no parameter holds a blank, so that one tells where a header of its own began.
 fn after_schemes(value: &[u8]) -> Vec<Option<&str>> {
     let Ok(text) = std::str::from_utf8(value) else {
-        let is_ours = value.get(..AUTHORIZATION_SCHEME.len()).is_some_and(|start| start.eq_ignore_ascii_case(AUTHORIZATION_SCHEME.as_bytes()));
+        let is_ours = value
+            .get(..AUTHORIZATION_SCHEME.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(AUTHORIZATION_SCHEME.as_bytes()));
         return if is_ours { vec![None] } else { Vec::new() };
     };
     let mut starts: Vec<usize> = text

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt as _, StreamBody};
 use hyper::body::Frame;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio_stream::StreamExt as _;
 
 use super::Response;
 
@@ -26,6 +27,10 @@ pub struct Request {
     pub trailers: Vec<(String, Vec<u8>)>,
     /// Whether the headers end the stream, where there is neither body nor trailers.
     pub end_of_stream: bool,
+    /// Whether more would follow that never comes.
+    pub stalls: bool,
+    /// How long to wait before each frame of the body, and before the trailers.
+    pub pause: Duration,
 }
 
 /// Sends one request over a connection of its own.
@@ -60,7 +65,7 @@ type Body = http_body_util::combinators::BoxBody<Bytes, io::Error>;
 
 fn build(request: &Request) -> io::Result<http::Request<Body>> {
     let mut frames: Frames = request.chunks.iter().map(|chunk| Ok(Frame::data(Bytes::from(chunk.clone())))).collect();
-    if frames.is_empty() && request.trailers.is_empty() && !request.end_of_stream {
+    if frames.is_empty() && request.trailers.is_empty() && !request.end_of_stream && !request.stalls {
         frames.push(Ok(Frame::data(Bytes::new())));
     }
     if !request.trailers.is_empty() {
@@ -71,7 +76,16 @@ fn build(request: &Request) -> io::Result<http::Request<Body>> {
     if let Some(headers) = builder.headers_mut() {
         *headers = map(&request.headers)?;
     }
-    let body = if frames.is_empty() {
+    let pause = request.pause;
+    let body = if request.stalls {
+        StreamBody::new(tokio_stream::iter(frames).chain(tokio_stream::pending())).boxed()
+    } else if !pause.is_zero() {
+        let paused = tokio_stream::iter(frames).then(move |frame| async move {
+            tokio::time::sleep(pause).await;
+            frame
+        });
+        BodyExt::boxed(StreamBody::new(paused))
+    } else if frames.is_empty() {
         http_body_util::Empty::new().map_err(|never| match never {}).boxed()
     } else {
         StreamBody::new(tokio_stream::iter(frames)).boxed()

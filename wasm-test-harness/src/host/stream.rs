@@ -16,6 +16,8 @@ pub struct Request {
     /// Whether the headers end the stream. False without body or trailers is what HTTP/2 does when the end comes in an
     /// empty DATA frame: one body callback without a body.
     pub end_of_stream: bool,
+    /// Whether more would follow that never comes.
+    pub stalls: bool,
     /// Properties of the stream and its connection, by their path, parted by NUL.
     pub properties: BTreeMap<String, Vec<u8>>,
 }
@@ -120,15 +122,15 @@ pub(crate) struct Stream {
 impl Stream {
     /// What is left to be shown after the headers.
     pub(crate) fn new(root: u32, request: Request) -> Self {
-        let Request { headers, body, trailers, end_of_stream, properties } = request;
+        let Request { headers, body, trailers, end_of_stream, stalls, properties } = request;
         let mut pending = VecDeque::new();
         let last = body.len().saturating_sub(1);
         for (index, chunk) in body.into_iter().enumerate() {
-            pending.push_back(Event::Body { chunk, end_of_stream: index == last && trailers.is_none() });
+            pending.push_back(Event::Body { chunk, end_of_stream: index == last && trailers.is_none() && !stalls });
         }
         if let Some(trailers) = trailers {
             pending.push_back(Event::Trailers(trailers));
-        } else if pending.is_empty() && !end_of_stream {
+        } else if pending.is_empty() && !end_of_stream && !stalls {
             pending.push_back(Event::Body { chunk: Vec::new(), end_of_stream: true });
         }
         Self { root, request_headers: headers, request_headers_open: true, properties, pending, ..Self::default() }

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     providers::{Calls, Providers},
+    sign::Sign,
     text::{Expected, Text},
 };
 use crate::mint::TokenSpec;
@@ -23,6 +24,8 @@ pub(super) struct File {
     pub(super) tokens: BTreeMap<String, TokenSpec>,
     #[serde(default)]
     pub(super) providers: Providers,
+    /// The listener of its scenarios, where they do not name one.
+    pub(super) listener: Option<Listener>,
     pub(super) scenarios: Vec<Entry>,
 }
 
@@ -40,8 +43,7 @@ pub(super) struct Entry {
     pub(super) providers: Providers,
     pub(super) hosts: Option<Vec<HostName>>,
     pub(super) because: Option<String>,
-    #[serde(default)]
-    pub(super) listener: Listener,
+    pub(super) listener: Option<Listener>,
     pub(super) request: Option<Request>,
     pub(super) forward: Option<Forward>,
     pub(super) deny: Option<Deny>,
@@ -183,6 +185,10 @@ pub(super) struct Request {
     pub(super) chunks: Vec<Text>,
     pub(super) trailers: Vec<(String, Text)>,
     pub(super) end_of_stream: Option<bool>,
+    /// Whether the body never ends.
+    pub(super) stalls: bool,
+    /// How it is signed.
+    pub(super) sign: Option<Sign>,
     pub(super) protocol: Protocol,
     /// Properties of its connection, which a real host has from the connection itself.
     pub(super) connection: BTreeMap<String, Property>,
@@ -283,6 +289,8 @@ impl Default for Request {
             chunks: Vec::new(),
             trailers: Vec::new(),
             end_of_stream: None,
+            stalls: false,
+            sign: None,
             protocol: Protocol::Http1,
             connection: BTreeMap::new(),
             address: None,

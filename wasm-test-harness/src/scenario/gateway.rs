@@ -171,6 +171,8 @@ fn send(address: SocketAddr, sent: &Sent, protocol: Protocol) -> std::io::Result
                     chunks: sent.chunks.clone(),
                     trailers: sent.trailers.clone(),
                     end_of_stream: sent.end_of_stream,
+                    stalls: sent.stalls,
+                    ..client::http2::Request::default()
                 },
             )
         }
@@ -197,6 +199,9 @@ fn http1_bytes(sent: &Sent) -> Vec<u8> {
     }
     for chunk in sent.chunks.iter().filter(|chunk| !chunk.is_empty()) {
         bytes.extend([format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+    }
+    if sent.stalls {
+        return bytes;
     }
     bytes.extend(b"0\r\n");
     for (name, value) in &sent.trailers {

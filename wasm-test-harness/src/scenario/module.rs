@@ -158,6 +158,7 @@ fn request(sent: &Sent) -> Request {
         body: sent.chunks.clone(),
         trailers: (!sent.trailers.is_empty()).then(|| Headers::new(sent.trailers.clone())),
         end_of_stream: sent.end_of_stream,
+        stalls: sent.stalls,
         properties: sent.properties.clone(),
     }
 }

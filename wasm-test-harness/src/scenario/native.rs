@@ -83,6 +83,10 @@ fn run_steps(scenario: &Scenario, steps: &[Step], engine: Engine) -> Vec<String>
         let head = Head { headers: headers.pairs().to_vec(), end_of_stream: sent.end_of_stream };
         let id = RequestId(u32::try_from(index).unwrap_or(u32::MAX));
         worker.decide(id, &head, sent.properties.clone());
+        // A host that may not hold the headers shows no body of a request that waits.
+        if scenario.listener.stop_iteration || worker.is_decided(id) {
+            worker.show_body(id, &sent.chunks, !sent.end_of_stream && !sent.stalls);
+        }
         let Ok(_) = simulation.settle(&mut worker, |worker| worker.is_decided(id));
         let decision = worker.take(id);
         let observed = observe(&worker.engine, &decision, &sent);

@@ -61,6 +61,8 @@ pub(super) struct Sent {
     pub(super) chunks: Vec<Vec<u8>>,
     pub(super) trailers: Vec<(String, Vec<u8>)>,
     pub(super) end_of_stream: bool,
+    /// Whether the body never ends.
+    pub(super) stalls: bool,
     /// Properties by their path, parted by NUL.
     pub(super) properties: BTreeMap<String, Vec<u8>>,
 }
@@ -95,12 +97,13 @@ impl Sent {
         let chunks: Vec<Vec<u8>> =
             chunks.iter().chain(body).map(|chunk| placeholders.bytes(chunk)).collect::<Result<_, _>>()?;
         let trailers = pairs(trailers)?;
-        let end_of_stream = step.request.end_of_stream.unwrap_or(chunks.is_empty() && trailers.is_empty());
+        let end_of_stream = step.request.end_of_stream;
+        let end_of_stream = end_of_stream.unwrap_or(chunks.is_empty() && trailers.is_empty() && !step.request.stalls);
         let framed = all.iter().any(|(name, _)| {
             name.eq_ignore_ascii_case("content-length") || name.eq_ignore_ascii_case("transfer-encoding")
         });
         if !end_of_stream && !framed {
-            all.push(match trailers.is_empty() && chunks.len() == 1 {
+            all.push(match trailers.is_empty() && chunks.len() == 1 && !step.request.stalls {
                 true => ("content-length".to_owned(), chunks[0].len().to_string().into_bytes()),
                 false => ("transfer-encoding".to_owned(), b"chunked".to_vec()),
             });
@@ -119,7 +122,13 @@ impl Sent {
         if address != "none" {
             properties.insert("source\0address".to_owned(), address.as_bytes().to_vec());
         }
-        Ok(Self { method, path, authority, scheme, headers: all, chunks, trailers, end_of_stream, properties })
+        let stalls = step.request.stalls;
+        let mut sent =
+            Self { method, path, authority, scheme, headers: all, chunks, trailers, end_of_stream, stalls, properties };
+        if let Some(sign) = &step.request.sign {
+            sign.apply(&mut sent, placeholders)?;
+        }
+        Ok(sent)
     }
 
     /// The head's fields, as a filter is given them.

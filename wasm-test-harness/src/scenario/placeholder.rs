@@ -1,6 +1,10 @@
 //! Placeholders: `{{token alice}}`, `{{now+5m}}`, `{{pem rs1}}`, ... in scenarios and configurations.
 
-use std::{cell::RefCell, collections::BTreeMap, time::Duration};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    time::Duration,
+};
 
 use base64::{
     Engine as _,
@@ -20,12 +24,14 @@ pub(super) struct Placeholders<'a> {
     now: u64,
     /// A token is minted once: two mentions are the same bytes, and a later step sees an older token.
     minted: RefCell<BTreeMap<String, String>>,
+    /// How many names were made up.
+    unique: Cell<u32>,
 }
 
 impl<'a> Placeholders<'a> {
     /// Placeholders for a run of a scenario that begins at `now` (Unix seconds).
     pub(super) fn new(scenario: &'a str, tokens: &'a BTreeMap<String, TokenSpec>, now: u64) -> Self {
-        Self { scenario, tokens, now, minted: RefCell::default() }
+        Self { scenario, tokens, now, minted: RefCell::default(), unique: Cell::new(0) }
     }
 
     /// The bytes of a text.
@@ -54,6 +60,19 @@ impl<'a> Placeholders<'a> {
         let mut value = value.clone();
         self.expand_json(&mut value)?;
         mint::resolve_times(&value, self.now).map_err(|error| error.to_string())
+    }
+
+    /// A time as `@now-5m` has it, in Unix seconds.
+    pub(super) fn time(&self, text: &str) -> Result<String, String> {
+        let name = text.strip_prefix('@').ok_or_else(|| format!("{text} is no time: write @now-5m"))?;
+        self.general(name, "")
+    }
+
+    /// A name that nothing else has: an id, a nonce.
+    pub(super) fn unique(&self) -> String {
+        self.unique.set(self.unique.get() + 1);
+        let text = format!("{} {} {}", self.scenario, self.now, self.unique.get());
+        format!("{:x}", Sha256::digest(text))[..32].to_owned()
     }
 
     /// The tokens that were minted so far.
@@ -92,6 +111,7 @@ impl<'a> Placeholders<'a> {
         match name {
             "now" => Ok(self.now.to_string()),
             _ if name.starts_with("now") => self.instant(name),
+            "scenario" => Ok(self.scenario.replace('_', "-")),
             "base64" => Ok(STANDARD.encode(argument)),
             "base64url" => Ok(URL_SAFE_NO_PAD.encode(argument)),
             "sha256" => Ok(format!("{:x}", Sha256::digest(argument))),

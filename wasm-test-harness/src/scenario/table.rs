@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::{
     format::{
-        ConfigurationSource, Entry, Expectation, ExpectedOutcome, File, HostName, Made, Scenario, Step, StepEntry,
+        ConfigurationSource, Entry, Expectation, ExpectedOutcome, File, HostName, Listener, Made, Scenario, Step,
+        StepEntry,
     },
     placeholder::{duration, expand_configuration, expand_configuration_text},
     providers::{self, Providers},
@@ -53,7 +54,7 @@ impl Table {
                     errors.push(format!("{file_name}: {name}: there is another scenario of this name"));
                 }
                 let (tokens, providers) = (file.tokens.clone(), file.providers.clone());
-                match scenario(&file_name, entry, &configurations, tokens, providers) {
+                match scenario(&file_name, entry, &configurations, tokens, providers, file.listener.clone()) {
                     Ok(scenario) => table.scenarios.push(scenario),
                     Err(error) => errors.push(format!("{file_name}: {name}: {error}")),
                 }
@@ -92,6 +93,7 @@ fn scenario(
     configurations: &BTreeMap<String, Value>,
     mut tokens: BTreeMap<String, crate::mint::TokenSpec>,
     mut providers: Providers,
+    listener: Option<Listener>,
 ) -> Result<Scenario, String> {
     tokens.extend(entry.tokens);
     providers.extend(entry.providers);
@@ -130,13 +132,14 @@ fn scenario(
     if connects && hosts.contains(&HostName::Envoy) {
         return Err("`connection` and `address` cannot be told to Envoy: limit `hosts` and say `because`".to_owned());
     }
-    if entry.listener.normalize_path && hosts != [HostName::Envoy] {
+    let listener = entry.listener.or(listener).unwrap_or_default();
+    if listener.normalize_path && hosts != [HostName::Envoy] {
         return Err("`listener.normalize_path` is Envoy's: say `hosts: [envoy]` and `because`".to_owned());
     }
     if let Expectation::Steps(steps) = &expectation {
         steps.iter().try_for_each(|step| providers::check(&providers, step))?;
     }
-    let (file, name, clock, listener) = (file.to_owned(), entry.name, entry.clock, entry.listener);
+    let (file, name, clock) = (file.to_owned(), entry.name, entry.clock);
     Ok(Scenario { file, name, configuration, clock, tokens, providers, hosts, listener, expectation })
 }
 

@@ -62,7 +62,7 @@ pub struct Arguments {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     at: Option<Duration>,
 
-    /// The body; its length is what matters.
+    /// The body.
     #[arg(long)]
     body: Option<String>,
 
@@ -91,8 +91,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .map_err(|_| Failure::Usage("--at: gatepost's clock ends in the year 2554".to_owned()))?;
 
     let answers = Answers::read(&arguments.answers)?;
+    let body = arguments.body.as_deref().unwrap_or_default().as_bytes();
     // Nothing random is told.
-    let explained = steps::explain(Engine::new(gateway, 0), &request.head(), UnixTime::from_nanos(nanos), &answers);
+    let explained =
+        steps::explain(Engine::new(gateway, 0), &request.head(), body, UnixTime::from_nanos(nanos), &answers);
     let report = Report::new(&request, explained, &Redaction::new(&configuration.tree()));
     print(&if arguments.json { format!("{:#}\n", report.to_json()) } else { report.to_string() });
     if !report.is_forwarded() { Err(Failure::Refused) } else { Ok(()) }

@@ -50,6 +50,30 @@ impl<'a> Worker<'a> {
         self.decisions.insert(id, decision);
     }
 
+    /// Shows what comes of a request's body, piece by piece, as far as it is wanted, and whether it ends.
+    pub(super) fn show_body(&mut self, id: RequestId, chunks: &[Vec<u8>], ends: bool) {
+        let pieces = chunks.iter().map(Some).chain(ends.then_some(None));
+        for piece in pieces {
+            let is_due = self.engine.wants_body(id)
+                && match piece {
+                    Some(piece) => self.engine.body(id, piece),
+                    None => self.engine.end_of_body(id),
+                };
+            if is_due {
+                let now = self.time();
+                let properties = self.properties.get(&id).unwrap_or(&NOBODYS);
+                let host = &mut Shared(&self.shared, properties);
+                match self.decisions.get_mut(&id) {
+                    Some(decision) if decision.verdict == Verdict::Wait => {
+                        *decision = self.engine.resume(id, now, host).expect("it waits");
+                    }
+                    Some(decision) => decision.record = self.engine.conclude(id, now, host).expect("it is watched"),
+                    None => {}
+                }
+            }
+        }
+    }
+
     pub(super) fn is_decided(&self, id: RequestId) -> bool {
         self.decisions.get(&id).is_some_and(|decision| decision.verdict != Verdict::Wait)
     }
@@ -102,7 +126,7 @@ impl Machine for Worker<'_> {
 
     fn advance(&mut self, by: Duration) -> Result<(), Infallible> {
         self.now += by;
-        if self.engine.has_providers() {
+        if self.engine.has_providers() || self.engine.waiting() > 0 {
             let now = self.time();
             let effects = self.engine.tick(now, &mut Shared(&self.shared, &NOBODYS));
             self.go_on(effects);
@@ -112,7 +136,7 @@ impl Machine for Worker<'_> {
 
     fn period(&mut self) -> Option<Duration> {
         let period = if self.engine.is_busy() { BUSY } else { IDLE };
-        self.engine.has_providers().then_some(period)
+        (self.engine.has_providers() || self.engine.waiting() > 0).then_some(period)
     }
 
     fn calls(&mut self) -> Vec<Outgoing<CallId>> {

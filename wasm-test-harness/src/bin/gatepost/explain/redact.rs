@@ -154,15 +154,20 @@ fn is_token(word: &str) -> bool {
     (word.starts_with("eyJ") && word.matches('.').count() >= 2) || word.starts_with(GENERATED_PREFIX)
 }
 
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 13] = [
     "authorization",
     "cookie",
     "dpop",
     "proxy-authorization",
+    "stripe-signature",
+    "webhook-signature",
     "x-api-key",
     "x-auth-token",
     "x-forwarded-client-cert",
+    "x-hub-signature-256",
     "x-identity-token",
+    "x-shopify-hmac-sha256",
+    "x-slack-signature",
 ];
 
 const PARAMETERS: [&str; 6] = ["access_token", "api_key", "apikey", "id_token", "key", "token"];

@@ -23,17 +23,17 @@ pub struct Explained {
 }
 
 /// Decides, and tells each step.
-pub fn explain(mut engine: Engine, head: &Head, now: UnixTime, answers: &Answers) -> Explained {
+pub fn explain(mut engine: Engine, head: &Head, body: &[u8], now: UnixTime, answers: &Answers) -> Explained {
     let mut unanswered = Vec::new();
     // Keys may be needed, then the key that the token names, then another provider.
     for _ in 0..MOST_ROUNDS {
-        let (decision, steps) = engine.explain(head, now, &mut NoHost);
+        let (decision, steps) = engine.explain(head, body, now, &mut NoHost);
         if decision.verdict != Verdict::Wait || !unanswered.is_empty() {
             return Explained { decision, findings: steps.into_iter().map(finding).collect(), unanswered };
         }
         unanswered = answers.give(&mut engine, now);
     }
-    let (decision, steps) = engine.explain(head, now, &mut NoHost);
+    let (decision, steps) = engine.explain(head, body, now, &mut NoHost);
     Explained { decision, findings: steps.into_iter().map(finding).collect(), unanswered }
 }
 
@@ -46,7 +46,9 @@ fn finding(step: Step) -> Finding {
         Step::Unmatched => ("route", "none".to_owned()),
         Step::Authenticator { name, refused: None } => ("authenticator", format!("{name}: verified")),
         Step::Authenticator { name, refused: Some(reason) } => ("authenticator", format!("{name}: {reason}")),
-        Step::Waits { authenticator } => ("authenticator", format!("{authenticator}: has to ask its provider")),
+        Step::Waits { authenticator } => {
+            ("authenticator", format!("{authenticator}: waits for its provider or for the body"))
+        }
         Step::Anonymous => ("caller", "anonymous: no credential came, and none is needed".to_owned()),
         Step::RateLimit { name, exceeded } => {
             ("limit", format!("{name}: {}", if exceeded { "exceeded" } else { "not exceeded" }))
