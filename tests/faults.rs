@@ -37,6 +37,29 @@ fn no_failing_host_call_lets_a_forged_identity_through_while_keys_are_fetched() 
     }
 }
 
+#[test]
+fn no_failing_host_call_lets_a_wrong_signature_through() {
+    let host = host();
+    for stop_iteration in [false, true] {
+        let authorizer = json!({"type": "hmac", "scheme": "github", "secrets": ["s3cr3t"]});
+        let setting = Setting { authorizer: Some(authorizer), keys: Value::Null, stop_iteration, limit: None };
+        let mut request = forged(None);
+        // What the secret signs of `part one` alone, and of nothing.
+        for signature in [
+            "d3d6d0f5d3c1f0f5a1b8ee1ac4ef3ab8d0b7e9e6f1a7f0c3ed9b9b7e2f9d4c11",
+            "e9d36f76f524d654e443d965ea47b99dace13671948371f6246491647b8fd80f",
+            "3c81cc9496e1c25250f6ccb85f697c1bb623e3480d6538ad8cb6a6648142777d",
+        ] {
+            request.headers.replace("x-hub-signature-256", format!("sha256={signature}").as_bytes());
+            sweep(&host, &setting, &request, |outcome| match outcome {
+                Outcome::Forwarded(_) => Err("a request with a wrong signature is FORWARDED".to_owned()),
+                Outcome::Held => Err("it waits for ever".to_owned()),
+                _ => Ok(()),
+            });
+        }
+    }
+}
+
 /// Forwarded is only what the token says.
 fn judge_identity(outcome: Outcome, token: &str) -> Result<(), String> {
     match outcome {
@@ -224,6 +247,8 @@ fn configured(host: &Host, setting: &Setting) -> (Vm, u32) {
 
 /// What a sweep is made with.
 struct Setting {
+    /// Another authenticator than that of the keys.
+    authorizer: Option<Value>,
     /// `jwks`
     keys: Value,
     /// `allow_on_headers_stop_iteration`: bodies and trailers are shown to a request that waits.
@@ -233,11 +258,13 @@ struct Setting {
 }
 
 fn inline() -> Setting {
-    Setting { keys: json!({"inline": jwks(&["es1"]).unwrap()}), stop_iteration: false, limit: None }
+    let keys = json!({"inline": jwks(&["es1"]).unwrap()});
+    Setting { authorizer: None, keys, stop_iteration: false, limit: None }
 }
 
 fn remote(stop_iteration: bool) -> Setting {
     Setting {
+        authorizer: None,
         keys: json!({"remote": {"url": "https://idp.example.com/jwks", "cluster": "idp"}}),
         stop_iteration,
         limit: None,
@@ -254,14 +281,15 @@ fn options(setting: &Setting) -> VmOptions {
 }
 
 fn plugin(setting: &Setting) -> Plugin {
-    let mut configuration = json!({
-        "authorizer": {
+    let jwt = json!({
             "type": "jwt",
             "issuer": "https://idp.example.com",
             "audiences": ["api"],
             "jwks": setting.keys,
             "dpop": "allowed",
-        },
+    });
+    let mut configuration = json!({
+        "authorizer": setting.authorizer.clone().unwrap_or(jwt),
         "identity_headers": ["x-user-*"],
         "paths": [
             {"method": "GET", "path": "/health", "auth": false},

@@ -84,7 +84,7 @@ fn build(request: &Request) -> io::Result<http::Request<Body>> {
             tokio::time::sleep(pause).await;
             frame
         });
-        BodyExt::boxed(StreamBody::new(paused))
+        StreamBody::new(paused).boxed()
     } else if frames.is_empty() {
         http_body_util::Empty::new().map_err(|never| match never {}).boxed()
     } else {
