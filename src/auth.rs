@@ -156,7 +156,7 @@ impl Authenticator {
     pub fn proof_source(&self) -> Option<Source> {
         match &self.method {
             Method::Jwt(method) => method.dpop.mode.proof_source(),
-            Method::Introspection(_) | Method::ApiKey(_) | Method::Mtls(_) => None,
+            Method::Introspection(_) | Method::ApiKey(_) | Method::Mtls(_) | Method::Hmac(_) => None,
         }
     }
 }

@@ -314,12 +314,13 @@ impl Running {
     fn send_slowly(&self, shape: Shape, secret: &str) -> (u16, Instant) {
         let mut stream = self.connect();
         stream.write_all(&shape.head(&sign(&body(), secret))).unwrap();
+        let mut last = Instant::now();
         for piece in body().chunks(10) {
             thread::sleep(PAUSE);
             assert_eq!(self.service.bytes(), 0, "{shape:?}: the service has heard of it");
+            last = Instant::now();
             stream.write_all(&shape.piece(piece)).unwrap();
         }
-        let mut last = Instant::now();
         if !shape.end().is_empty() {
             thread::sleep(PAUSE);
             assert_eq!(self.service.bytes(), 0, "{shape:?}: the service has heard of it");

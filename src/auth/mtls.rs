@@ -154,6 +154,7 @@ mod tests {
         let now = UnixTime::from_secs(1_800_000_000);
         let (settled, patience, needs) = (&[][..], Patience::Waits, Vec::new());
         let (replay, uses, revocations) = (&mut Replay::new(&[]), Vec::new(), &mut [][..]);
+        let (body, holds_body) = (None, true);
         let mut means = Means {
             now,
             came: now,
@@ -163,6 +164,8 @@ mod tests {
             revocations,
             settled,
             patience,
+            body,
+            holds_body,
             needs,
             replay,
             uses,

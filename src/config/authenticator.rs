@@ -49,7 +49,7 @@ pub fn compile_authenticator(
         }
         // The scheme says where the signature is.
         AuthenticatorSchema::Hmac(schema) => {
-            Some((scheme_of(schema).source(), &Member::Absent, &Member::Absent, &schema.forward_credential))
+            Some((vec![scheme_of(schema).source()], &Member::Absent, &Member::Absent, &schema.forward_credential))
         }
         // The credential is the connection's: nothing of the request carries it.
         AuthenticatorSchema::Mtls(_) => None,
