@@ -179,7 +179,7 @@ test!(missing_and_wrong_members_of_authenticators_are_named, {
         (r#"{"type": "api_key"}"#, "keys: required"),
         (r#"{"type": "api_key", "keys": []}"#, "keys: must not be empty"),
         (r#"{"type": "api_key", "keys": {}}"#, "keys: must be a list"),
-        (r#"{"type": "hmac"}"#, "type: `"),
+        (r#"{"type": "hmac"}"#, "scheme: required"),
         (r#"{"type": "mtls"}"#, ": needs a pattern"),
         (r#"{"type": "mtls", "uri_sans": [], "dns_sans": [], "listener_validates": true}"#, ": needs a pattern"),
         (r#"{"type": "mtls", "uri_sans": ["spiffe://a/*", ""]}"#, "uri_sans[1]: must not be empty"),
