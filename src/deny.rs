@@ -446,35 +446,6 @@ impl Code {
             | Self::HeadersTooLarge => false,
         }
     }
-
-    /// The status that a gRPC call ends with.
-    #[must_use]
-    pub fn grpc_status(self) -> GrpcStatus {
-        let code = match self.status() {
-            401 => 16,      // UNAUTHENTICATED
-            403 => 7,       // PERMISSION_DENIED
-            404 | 405 => 5, // NOT_FOUND
-            413 | 429 | 431 => 8, // RESOURCE_EXHAUSTED
-            408 | 503 => 14,      // UNAVAILABLE
-            _ => 3,         // INVALID_ARGUMENT
-        };
-        GrpcStatus { code, message: self.name() }
-    }
-
-    fn title(self) -> &'static str {
-        match self.status() {
-            400 => "Bad Request",
-            401 => "Unauthorized",
-            403 => "Forbidden",
-            404 => "Not Found",
-            405 => "Method Not Allowed",
-            408 => "Request Timeout",
-            413 => "Content Too Large",
-            429 => "Too Many Requests",
-            431 => "Request Header Fields Too Large",
-            _ => "Service Unavailable",
-        }
-    }
 }
 
 impl fmt::Display for Reason {

@@ -208,6 +208,7 @@ impl HmacMethod {
             issuer: None,
             subject: key.map(|key| key.id.clone()),
             owner: key.and_then(|key| key.grant.owner.clone()),
+            limit: None,
             roles: key.map(|key| key.grant.roles.clone()).unwrap_or_default(),
             scopes: key.map(|key| key.grant.scopes.clone()).unwrap_or_default(),
             claims: Json::Null,

@@ -1,6 +1,7 @@
 //! The members of a configuration and their types. What they mean together is checked when they are compiled.
 
 mod read;
+mod signed;
 
 use std::{num::NonZeroUsize, rc::Rc, time::Duration};
 
@@ -13,6 +14,7 @@ use crate::{
     json::Json,
     time::UnixTime,
 };
+pub use signed::{HmacSchema, SignatureSchemeSchema, SigningKeySchema};
 
 object! {
     /// The whole configuration.
@@ -243,40 +245,6 @@ object! {
 }
 
 object! {
-    /// An authenticator that verifies signatures over requests.
-    pub struct HmacSchema {
-        required "type" _type: String,
-        /// Whose way of signing it is.
-        required "scheme" scheme: SignatureSchemeSchema,
-        /// Any one of these; `generic` has `keys`.
-        optional "secrets" secrets: NonEmpty<SecretSchema>,
-        /// The keys of `generic`.
-        optional "keys" keys: NonEmpty<SigningKeySchema>,
-        /// By how much a signature's time may differ from the gateway's; 5m by default.
-        optional "tolerance" tolerance: Duration,
-        /// The longest body, in bytes; 1 MiB by default.
-        optional "max_body" max_body: NonZeroUsize,
-        /// How long a body may take to arrive; 10s by default.
-        optional "body_timeout" body_timeout: Duration,
-        /// Whether a verified signature stays in the forwarded request.
-        optional "forward_credential" forward_credential: bool,
-    }
-}
-
-object! {
-    /// A key with which callers sign.
-    pub struct SigningKeySchema {
-        /// The subject of who signs with it.
-        required "id" id: String,
-        required "secret" secret: SecretSchema,
-        /// Whose it is.
-        optional "owner" owner: String,
-        optional "scopes" scopes: Items<String>,
-        optional "roles" roles: Items<String>,
-    }
-}
-
-object! {
     /// Where the keys are: exactly one of the three.
     pub struct JwksSchema {
         /// The key set itself.
@@ -495,14 +463,6 @@ choice! { pub enum PathPolicySchema { "strict" => Strict, "normalize" => Normali
 choice! { pub enum ModeSchema { "enforce" => Enforce, "shadow" => Shadow, } }
 choice! { pub enum FormatSchema { "json" => Json, "problem" => Problem, } }
 choice! { pub enum SwitchSchema { "on" => On, "off" => Off, } }
-choice! { pub enum SignatureSchemeSchema {
-    "github" => GitHub,
-    "stripe" => Stripe,
-    "slack" => Slack,
-    "shopify" => Shopify,
-    "standard-webhooks" => StandardWebhooks,
-    "generic" => Generic,
-} }
 choice! { pub enum OnMultipleSchema { "reject" => Reject, "first_source" => FirstSource, } }
 choice! { pub enum DpopSchema { "off" => Off, "allowed" => Allowed, "required" => Required, } }
 choice! { pub enum EncodedSlashSchema { "reject" => Reject, "keep" => Keep, } }

@@ -145,6 +145,37 @@ fn whole_seconds(wait: Duration) -> u128 {
     wait.as_nanos().div_ceil(1_000_000_000)
 }
 
+impl Code {
+    /// The status that a gRPC call ends with.
+    #[must_use]
+    pub fn grpc_status(self) -> GrpcStatus {
+        let code = match self.status() {
+            401 => 16,            // UNAUTHENTICATED
+            403 => 7,             // PERMISSION_DENIED
+            404 | 405 => 5,       // NOT_FOUND
+            413 | 429 | 431 => 8, // RESOURCE_EXHAUSTED
+            408 | 503 => 14,      // UNAVAILABLE
+            _ => 3,               // INVALID_ARGUMENT
+        };
+        GrpcStatus { code, message: self.name() }
+    }
+
+    fn title(self) -> &'static str {
+        match self.status() {
+            400 => "Bad Request",
+            401 => "Unauthorized",
+            403 => "Forbidden",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            408 => "Request Timeout",
+            413 => "Content Too Large",
+            429 => "Too Many Requests",
+            431 => "Request Header Fields Too Large",
+            _ => "Service Unavailable",
+        }
+    }
+}
+
 /// A challenge (RFC 9110 §11.6.1) with the attributes of RFC 6750 §3, RFC 9449 §7.1 and RFC 9728 §5.1.
 fn challenge(scheme: &str, code: Code, responses: &Responses, circumstances: &Circumstances<'_>) -> String {
     let mut attributes = Vec::new();
