@@ -1,7 +1,7 @@
 //! Rate limits that all workers of a proxy keep together.
 //!
 //! What is known of callers is in the host's shared data: a limit has a fixed number of slots, each with a few callers
-//! ([`bucket`]), and of each caller one time is known ([`rate`]). So memory is bounded, and a limit costs a request one look
+//! (`bucket`), and of each caller one time is known ([`rate`]). So memory is bounded, and a limit costs a request one look
 //! and, where the request passes, one write.
 //!
 //! A write that another worker has forestalled is made anew from what that one has written. Somebody wins every race, so

@@ -412,8 +412,7 @@ mod tests {
     });
 
     test!(a_provider_s_time_and_the_body_s_are_apart, {
-        let mut waiting = Waiting::default();
-        waiting.has_seen_body = true;
+        let mut waiting = Waiting { has_seen_body: true, ..Waiting::default() };
         waiting.insert(RequestId(1), with_body(), &wait(&[NEED, Need::Body])).unwrap();
         assert!(waiting.is_urgent());
         waiting.expire(second(9));
