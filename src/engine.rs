@@ -249,7 +249,7 @@ impl Engine {
             Ok(target) => target,
             Err(refusal) => {
                 // No limit is for what no route takes, but the one for everything.
-                let counted = Account::refused(gateway, None).count(&mut self.limits, now, host, observe);
+                let counted = Account::refused(gateway, None).count(&mut self.limits, occasion, host, observe);
                 return match counted {
                     Err(exceeded) if gateway.mode == Mode::Enforce => {
                         refuse_exceeding(gateway, &request, None, &exceeded, Record::default()).into()
@@ -312,7 +312,7 @@ impl Engine {
                 let mut account = Account::refused(gateway, target.route);
                 // A provider that fails is nobody's attempt.
                 let counts = failure.refusal.reason.code().status() != 503;
-                let counted = if counts { account.count(&mut self.limits, now, host, observe) } else { Ok(()) };
+                let counted = if counts { account.count(&mut self.limits, occasion, host, observe) } else { Ok(()) };
                 let decision = match counted {
                     Ok(()) => refuse(gateway, &request, &target, failure, record),
                     Err(exceeded) => refuse_exceeding(gateway, &request, Some(&target), &exceeded, record),
@@ -329,7 +329,7 @@ impl Engine {
             });
         }
         let mut account = Account::admitted(gateway, &target, &verified);
-        if let Err(exceeded) = account.count(&mut self.limits, now, host, observe) {
+        if let Err(exceeded) = account.count(&mut self.limits, occasion, host, observe) {
             return account.tell(refuse_exceeding(gateway, &request, Some(&target), &exceeded, record), host).into();
         }
         // What others used up, or tried to, in vain, stays as it was.

@@ -109,15 +109,7 @@ impl Limits {
     ///
     /// The limits that it exceeds.
     pub fn take(&mut self, charges: &[Charge], now: UnixTime, store: &mut dyn Store) -> Result<(), Exceeded> {
-        let seen: Vec<Seen> = charges.iter().map(|charge| self.look(charge, store)).collect();
-        let refused = charges.iter().zip(&seen).filter_map(|(charge, seen)| {
-            let wait = charge.limit.rate.admit(seen.arrival(), now).err()?;
-            Some((charge.limit.clone(), wait))
-        });
-        let limits: Vec<_> = refused.collect();
-        if !limits.is_empty() {
-            return Err(Exceeded { limits });
-        }
+        let seen = self.find_room(charges, now, store)?;
         for (index, (charge, seen)) in charges.iter().zip(seen).enumerate() {
             if let Err(wait) = self.enter(charge, seen, now, store) {
                 for earlier in charges.iter().take(index) {
@@ -127,6 +119,29 @@ impl Limits {
             }
         }
         Ok(())
+    }
+
+    /// Tells what [`take`](Self::take) would, and counts nothing.
+    ///
+    /// # Errors
+    ///
+    /// The limits that the request would exceed.
+    pub fn look_at(&mut self, charges: &[Charge], now: UnixTime, store: &mut dyn Store) -> Result<(), Exceeded> {
+        self.find_room(charges, now, store).map(|_| ())
+    }
+
+    /// What was seen of the callers, if there is room for a request of theirs.
+    fn find_room(&mut self, charges: &[Charge], now: UnixTime, store: &mut dyn Store) -> Result<Vec<Seen>, Exceeded> {
+        let seen: Vec<Seen> = charges.iter().map(|charge| self.look(charge, store)).collect();
+        let refused = charges.iter().zip(&seen).filter_map(|(charge, seen)| {
+            let wait = charge.limit.rate.admit(seen.arrival(), now).err()?;
+            Some((charge.limit.clone(), wait))
+        });
+        let limits: Vec<_> = refused.collect();
+        if !limits.is_empty() {
+            return Err(Exceeded { limits });
+        }
+        Ok(seen)
     }
 
     fn look(&mut self, charge: &Charge, store: &mut dyn Store) -> Seen {

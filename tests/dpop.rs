@@ -106,7 +106,7 @@ fn what_cannot_be_entered_is_not_let_through() {
 fn explaining_a_request_uses_nothing_up() {
     let (mut engine, mut store, head) = (engine(), Raced::default(), head("explained"));
     for _ in 0..2 {
-        let (decision, _) = engine.explain(&head, NOW, &mut store);
+        let (decision, _) = engine.explain(&head, b"", NOW, &mut store);
         assert!(matches!(decision.verdict, Verdict::Forward(_)), "{decision:?}");
     }
     assert!(store.slots.is_empty());

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use super::{
-    Decision, HeaderEdit, Mode, Observer, Record, Step, Target, UnixTime, Verdict, circumstances, deny, refuse,
+    Decision, HeaderEdit, Mode, Observer, Occasion, Record, Step, Target, Verdict, circumstances, deny, refuse,
 };
 use crate::{
     auth::{AuthenticatorId, VerifiedToken, policy::Failure},
@@ -43,11 +43,11 @@ impl<'a> Account<'a> {
         Self { gateway, route, verified: &[], is_admitted: false, address: None }
     }
 
-    /// Counts the request against all its limits, or against none.
+    /// Counts the request against all its limits, or against none. One that is only explained is counted nowhere.
     pub fn count(
         &mut self,
         limits: &mut Limits,
-        now: UnixTime,
+        occasion: &Occasion<'_>,
         host: &mut dyn Host,
         observe: Observer<'_>,
     ) -> Result<(), Exceeded> {
@@ -55,7 +55,10 @@ impl<'a> Account<'a> {
         if charges.is_empty() {
             return Ok(());
         }
-        let counted = limits.take(&charges, now, host);
+        let counted = match occasion.is_real {
+            true => limits.take(&charges, occasion.now, host),
+            false => limits.look_at(&charges, occasion.now, host),
+        };
         for Charge { limit, .. } in &charges {
             let exceeded = counted.as_ref().is_err_and(|exceeded| exceeded.limits.iter().any(|(one, _)| one == limit));
             observe(&mut || Step::RateLimit { name: limit.name, exceeded });

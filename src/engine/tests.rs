@@ -189,6 +189,23 @@ test!(a_true_preflight_passes_without_credential_and_identity, {
     assert_eq!(decide(&mut engine, &head("OPTIONS", "/proxy/x", &other)).unwrap_err().0, 405);
 });
 
+test!(what_is_only_explained_counts_nowhere, {
+    let limited =
+        r#""paths": [{"method": "GET", "path": "/x", "auth": false, "rate_limit": {"requests": 1, "per": "1h"}}]"#;
+    let mut engine = engine(limited);
+    let request = head("GET", "/x", &[]);
+    let mut limit = |engine: &mut Engine| {
+        let (_, steps) = engine.explain(&request, b"", NOW, &mut NoHost);
+        steps.into_iter().find(|step| matches!(step, Step::RateLimit { .. }))
+    };
+    for _ in 0..3 {
+        assert_eq!(limit(&mut engine), Some(Step::RateLimit { name: "route", exceeded: false }));
+    }
+    assert!(decide(&mut engine, &request).is_ok());
+    assert_eq!(limit(&mut engine), Some(Step::RateLimit { name: "route", exceeded: true }));
+    assert_eq!(decide(&mut engine, &request).unwrap_err().0, 429);
+});
+
 test!(steps_tell_what_happened, {
     let mut engine = engine(SEED);
     let token = bearer(&token(r#""sub": "u", "roles": ["r"]"#));
