@@ -194,7 +194,7 @@ test!(what_is_only_explained_counts_nowhere, {
         r#""paths": [{"method": "GET", "path": "/x", "auth": false, "rate_limit": {"requests": 1, "per": "1h"}}]"#;
     let mut engine = engine(limited);
     let request = head("GET", "/x", &[]);
-    let mut limit = |engine: &mut Engine| {
+    let limit = |engine: &mut Engine| {
         let (_, steps) = engine.explain(&request, b"", NOW, &mut NoHost);
         steps.into_iter().find(|step| matches!(step, Step::RateLimit { .. }))
     };
