@@ -106,6 +106,12 @@ pub struct Verifier<'a> {
     pub verdicts: Vec<(AuthenticatorId, Result<Rc<VerifiedToken>, Unverified>)>,
 }
 
+/// What a caller has to hold: what a rule requires, and the rules around it.
+struct Required<'a> {
+    here: &'a Requirements,
+    around: Option<&'a Required<'a>>,
+}
+
 /// Why a rule has not verified anyone.
 enum Stop {
     Failed(Failure),
@@ -130,7 +136,7 @@ impl Policy {
 
     /// Decides who makes a request.
     pub fn evaluate(&self, request: &Request<'_>, verifier: &mut Verifier<'_>) -> Outcome {
-        match self.rule.evaluate(request, verifier) {
+        match self.rule.evaluate(None, request, verifier) {
             Ok(verified) => Outcome::Verified(verified),
             Err(Stop::Waits) => Outcome::Waits,
             Err(Stop::Failed(failure)) if self.optional && !failure.presented => Outcome::Anonymous,
@@ -173,17 +179,25 @@ impl Rule {
         }
     }
 
-    fn evaluate(&self, request: &Request<'_>, verifier: &mut Verifier<'_>) -> Result<Vec<Rc<VerifiedToken>>, Stop> {
+    /// Decides who makes a request. What the rules around this one require is asked of each alternative: an `any` goes on
+    /// where the caller does not hold it, however deep it stands.
+    fn evaluate(
+        &self,
+        around: Option<&Required<'_>>,
+        request: &Request<'_>,
+        verifier: &mut Verifier<'_>,
+    ) -> Result<Vec<Rc<VerifiedToken>>, Stop> {
+        let required = Required { here: &self.requirements, around };
         match &self.combination {
             Combination::Use(id) => {
-                let verified = verifier.verify(*id, request)?;
-                self.requirements.check(vec![verified])
+                let caller = verifier.verify(*id, request)?;
+                required.check(&caller.identity)?;
+                Ok(vec![caller])
             }
             Combination::Any(rules) => {
                 let mut failures = Vec::new();
                 for rule in rules {
-                    let verified = rule.evaluate(request, verifier);
-                    match verified.and_then(|verified| self.requirements.check(verified)) {
+                    match rule.evaluate(Some(&required), request, verifier) {
                         Ok(verified) => return Ok(verified),
                         // The next alternative is not asked before it is known that this one does not verify.
                         Err(Stop::Waits) => return Err(Stop::Waits),
@@ -196,8 +210,10 @@ impl Rule {
                 let mut all = Vec::new();
                 let mut failures = Vec::new();
                 let mut waits = false;
-                for rule in rules {
-                    match rule.evaluate(request, verifier) {
+                for (index, rule) in rules.iter().enumerate() {
+                    // The first one speaks: it has to hold what is required, and no other does.
+                    let required = (index == 0).then_some(&required);
+                    match rule.evaluate(required, request, verifier) {
                         Ok(verified) => all.extend(verified),
                         // All providers are asked at once.
                         Err(Stop::Waits) => waits = true,
@@ -208,7 +224,7 @@ impl Rule {
                     return Err(Stop::Waits);
                 }
                 if failures.is_empty() {
-                    return self.requirements.check(all);
+                    return Ok(all);
                 }
                 let mut failure = Failure::most_useful(failures);
                 failure.presented |= !all.is_empty();
@@ -218,18 +234,18 @@ impl Rule {
     }
 }
 
-impl Requirements {
-    /// Checks what the caller, the first of those verified, holds.
-    fn check(&self, verified: Vec<Rc<VerifiedToken>>) -> Result<Vec<Rc<VerifiedToken>>, Stop> {
-        if let Some(caller) = verified.first() {
-            self.check_identity(&caller.identity).map_err(|reason| {
-                let failure = Failure::of_verified(reason.into(), caller.identity.authenticator);
-                Stop::Failed(Failure { scopes: self.scopes.clone(), ..failure })
-            })?;
-        }
-        Ok(verified)
+impl Required<'_> {
+    /// Checks what the caller holds, from the inside out.
+    fn check(&self, caller: &Identity) -> Result<(), Stop> {
+        self.here.check_identity(caller).map_err(|reason| {
+            let failure = Failure::of_verified(reason.into(), caller.authenticator);
+            Stop::Failed(Failure { scopes: self.here.scopes.clone(), ..failure })
+        })?;
+        self.around.map_or(Ok(()), |around| around.check(caller))
     }
+}
 
+impl Requirements {
     fn check_identity(&self, identity: &Identity) -> Result<(), Reason> {
         if let Some(audiences) = &self.audiences {
             check_audience(audiences, &identity.claims)?;
