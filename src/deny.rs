@@ -44,6 +44,8 @@ pub enum Reason {
     MalformedSignature,
     /// No configured key has the id that the signature names.
     UnknownSigningKey,
+    /// The signing key's `expires_at` is past.
+    ExpiredSigningKey,
     /// The signature's time is further from now than `tolerance`.
     StaleSignature,
     /// None of the secrets has made the signature.
@@ -164,6 +166,7 @@ impl Reason {
             Self::UnlistedCertificate,
             Self::MalformedSignature,
             Self::UnknownSigningKey,
+            Self::ExpiredSigningKey,
             Self::StaleSignature,
             Self::WrongSignature,
             Self::ReplayedSignature,
@@ -212,6 +215,7 @@ impl Reason {
             Self::MalformedApiKey | Self::UnknownApiKey | Self::ExpiredApiKey => Code::InvalidApiKey,
             Self::MalformedSignature
             | Self::UnknownSigningKey
+            | Self::ExpiredSigningKey
             | Self::StaleSignature
             | Self::WrongSignature
             | Self::ReplayedSignature => Code::InvalidSignature,
@@ -254,6 +258,7 @@ impl Reason {
             Self::ExpiredApiKey => "expired_api_key",
             Self::MalformedSignature => "malformed_signature",
             Self::UnknownSigningKey => "unknown_signing_key",
+            Self::ExpiredSigningKey => "expired_signing_key",
             Self::StaleSignature => "stale_signature",
             Self::WrongSignature => "wrong_signature",
             Self::ReplayedSignature => "replayed_signature",
@@ -310,7 +315,7 @@ impl Reason {
             // Who signed it, and when, is looked at before the signature is; whether it came before, after.
             Self::UnknownSigningKey | Self::StaleSignature => token(TokenError::UnknownKey),
             Self::WrongSignature => token(TokenError::BadSignature),
-            Self::ReplayedSignature => token(TokenError::Expired),
+            Self::ExpiredSigningKey | Self::ReplayedSignature => token(TokenError::Expired),
             _ => usize::MAX,
         }
     }

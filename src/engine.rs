@@ -192,13 +192,19 @@ impl Engine {
         (attempt.decision, steps)
     }
 
-    /// The edits for the trailers of a request that this route decided: no client may forge identity there either.
+    /// The edits for the trailers of a request that this route decided: no client may forge identity there either, and no
+    /// credential goes on in them, though none is read there.
     #[must_use]
     pub fn trailers(&self, route: Option<RouteId>, trailers: &[(String, Vec<u8>)]) -> Vec<HeaderEdit> {
         let route = route.and_then(|route| self.gateway.route(route));
         let mut removed = HashSet::new();
-        let forged = trailers.iter().filter(|(name, _)| strip::is_forged(&self.gateway, route, &folded_name(name)));
-        forged.filter(|(name, _)| removed.insert(name)).map(|(name, _)| HeaderEdit::Remove(name.clone())).collect()
+        let policy = route.filter(|route| route.mode == Mode::Enforce).and_then(|route| route.policy.as_ref());
+        let is_unwanted = |name: &str| {
+            strip::is_forged(&self.gateway, route, name)
+                || policy.is_some_and(|policy| policy.takes_header(name, &self.gateway.authenticators))
+        };
+        let unwanted = trailers.iter().filter(|(name, _)| is_unwanted(&folded_name(name)));
+        unwanted.filter(|(name, _)| removed.insert(name)).map(|(name, _)| HeaderEdit::Remove(name.clone())).collect()
     }
 
     /// The answer where the host failed to give or take a request's headers.

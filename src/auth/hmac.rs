@@ -63,6 +63,7 @@ pub struct Secret {
 struct SigningKey {
     id: String,
     grant: Grant,
+    expires: Option<UnixTime>,
 }
 
 impl Scheme {
@@ -94,16 +95,20 @@ impl Secret {
         Self { mac: keyed(secret), key: None }
     }
 
-    /// The secret of a key.
+    /// The secret of a key, and when that ends.
     #[must_use]
-    pub fn of_key(id: String, secret: &[u8], grant: Grant) -> Self {
-        Self { mac: keyed(secret), key: Some(SigningKey { id, grant }) }
+    pub fn of_key(id: String, secret: &[u8], grant: Grant, expires: Option<UnixTime>) -> Self {
+        Self { mac: keyed(secret), key: Some(SigningKey { id, grant, expires }) }
     }
 
     /// The id of the key.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
         self.key.as_ref().map(|key| key.id.as_str())
+    }
+
+    fn expires(&self) -> Option<UnixTime> {
+        self.key.as_ref()?.expires
     }
 }
 
@@ -151,6 +156,10 @@ impl HmacMethod {
             if bool::from(agrees) { found.or(Some(secret)) } else { found }
         });
         let secret = secret.ok_or(Reason::WrongSignature)?;
+        // A key's time is the gateway's own, so that no skew is allowed for.
+        if secret.expires().is_some_and(|expires| means.now >= expires) {
+            return Err(Reason::ExpiredSigningKey.into());
+        }
         if let (Some(nonce), Some(time)) = (statement.nonce, statement.time) {
             let until = time.saturating_add(self.tolerance).saturating_add(ROUNDING);
             let nonce = match self.scheme {
@@ -208,12 +217,13 @@ impl HmacMethod {
             issuer: None,
             subject: key.map(|key| key.id.clone()),
             owner: key.and_then(|key| key.grant.owner.clone()),
-            limit: None,
+            limit: key.and_then(|key| key.grant.limit),
             roles: key.map(|key| key.grant.roles.clone()).unwrap_or_default(),
             scopes: key.map(|key| key.grant.scopes.clone()).unwrap_or_default(),
             claims: Json::Null,
         };
-        VerifiedToken { identity, times: Times::default(), key: None, confirmation: None }
+        let times = Times { expires: secret.expires().map(UnixTime::as_secs_f64), ..Times::default() };
+        VerifiedToken { identity, times, key: None, confirmation: None }
     }
 }
 

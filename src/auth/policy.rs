@@ -6,13 +6,13 @@ use super::{
     Authenticator, AuthenticatorId, Identity, Method, Refusal, Unverified, VerifiedToken, dpop::Sent, knowledge::Means,
 };
 use crate::{
-    credential::{self, Credential, Places},
+    credential::{self, Credential, Places, Source},
     deny::Reason,
     jose::{
         TokenError,
         claims::{Accepted, ClaimTest, check_audience},
     },
-    request::Request,
+    request::{Request, folded_name},
     route::path::{NormalPath, PathPolicy},
 };
 
@@ -165,6 +165,17 @@ impl Policy {
                 .for_each(|source| places.give_up(source));
         }
         places
+    }
+
+    /// Whether a header of this folded name is a credential's place from which nothing is forwarded.
+    #[must_use]
+    pub fn takes_header(&self, folded: &str, authenticators: &[Authenticator]) -> bool {
+        let mut readers = self.readers.iter().filter_map(|id| authenticators.get(id.0));
+        let is_here = |source: &Source| matches!(source, Source::Header { name, .. } if folded_name(name) == folded);
+        readers.any(|reader| {
+            let is_read = reader.sources.iter().any(is_here) || reader.proof_source().as_ref().is_some_and(is_here);
+            is_read && !reader.forward_credential
+        })
     }
 }
 

@@ -5,13 +5,14 @@ use std::{collections::HashSet, rc::Rc};
 use super::{
     decode::{Decode, Errors, Items, Member, Node, good_items, index_path, member_path},
     error::ConfigErrorKind,
-    limit::compile_key_limit,
+    limit::{KeyLimitSchema, compile_key_limit},
     policy::{ROLE_FORM, SCOPE_FORM, is_role, is_scope},
     schema::{ApiKeySchema, Sha256Schema},
 };
 use crate::{
     auth::api_key::{ApiKey, ApiKeys, Grant, KeyDigest},
     mapping::value::fits_header,
+    time::UnixTime,
 };
 
 impl Decode for Rc<ApiKeys> {
@@ -63,14 +64,9 @@ fn compile_key(
     errors: &mut Errors,
 ) -> Option<(KeyDigest, ApiKey)> {
     let id = compile_name("id", &schema.id, path, errors);
-    let grant = compile_grant(&schema.owner, &schema.scopes, &schema.roles, path, errors);
-    let expires = match schema.expires_at {
-        Member::Bad => None,
-        Member::Absent => Some(None),
-        Member::Good(time) => Some(Some(time)),
-    };
-    let limit = compile_key_limit(&schema.rate_limit, &member_path(path, "rate_limit"), errors);
-    let grant = Grant { limit: limit?, ..grant? };
+    let grant = compile_grant(&schema.owner, &schema.scopes, &schema.roles, &schema.rate_limit, path, errors);
+    let expires = compile_expiry(&schema.expires_at);
+    let grant = grant?;
     let grant = match grants.get(&grant) {
         Some(grant) => Rc::clone(grant),
         None => {
@@ -94,11 +90,21 @@ pub fn compile_name(member: &str, text: &Member<String>, path: &str, errors: &mu
     None
 }
 
-/// Reads what a key allows, but how often. `None` means that an error was reported.
+/// When a key ends, if it does. `None` means that an error was reported.
+pub fn compile_expiry(expires: &Member<UnixTime>) -> Option<Option<UnixTime>> {
+    match expires {
+        Member::Bad => None,
+        Member::Absent => Some(None),
+        Member::Good(time) => Some(Some(*time)),
+    }
+}
+
+/// Reads what a key allows. `None` means that an error was reported.
 pub fn compile_grant(
     owner: &Member<String>,
     scopes: &Member<Items<String>>,
     roles: &Member<Items<String>>,
+    rate_limit: &Member<KeyLimitSchema>,
     path: &str,
     errors: &mut Errors,
 ) -> Option<Grant> {
@@ -116,10 +122,11 @@ pub fn compile_grant(
     };
     let scopes: Option<Vec<String>> = list("scopes", scopes, is_scope, SCOPE_FORM);
     let roles: Option<Vec<String>> = list("roles", roles, is_role, ROLE_FORM);
+    let limit = compile_key_limit(rate_limit, &member_path(path, "rate_limit"), errors);
     if name.is_none() && !owner.is_absent() {
         return None;
     }
-    Some(Grant { owner: name, scopes: scopes?, roles: roles?, limit: None })
+    Some(Grant { owner: name, scopes: scopes?, roles: roles?, limit: limit? })
 }
 
 /// A digest from its hexadecimal digits.

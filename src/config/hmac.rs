@@ -6,7 +6,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 
 use super::{
     Environment,
-    api_key::compile_grant,
+    api_key::{compile_expiry, compile_grant},
     decode::{Errors, Member, NonEmpty, good_items, index_path, member_path},
     error::ConfigErrorKind,
     schema::{HmacSchema, SecretSchema, SignatureSchemeSchema, SigningKeySchema},
@@ -163,9 +163,10 @@ fn compile_keys(
         });
         let place = member_path(&path, "secret");
         let secret = key.secret.get().and_then(|secret| compile_secret(secret, false, &place, environment, errors));
-        let grant = compile_grant(&key.owner, &key.scopes, &key.roles, &path, errors);
-        if let (Some(id), Some(secret), Some(grant)) = (id, secret, grant) {
-            keys.push(Secret::of_key(id.clone(), &secret, grant));
+        let grant = compile_grant(&key.owner, &key.scopes, &key.roles, &key.rate_limit, &path, errors);
+        let expires = compile_expiry(&key.expires_at);
+        if let (Some(id), Some(secret), Some(grant), Some(expires)) = (id, secret, grant, expires) {
+            keys.push(Secret::of_key(id.clone(), &secret, grant, expires));
         }
     }
     (keys.len() == schema.0.len()).then_some(keys)

@@ -24,7 +24,7 @@ test!(secrets_of_any_length_are_keys, {
 
 test!(debug_shows_no_secret, {
     let grant = Grant { owner: Some("acme".to_owned()), ..Grant::default() };
-    let secrets = vec![Secret::shared(b"hush"), Secret::of_key("k1".to_owned(), b"hush", grant)];
+    let secrets = vec![Secret::shared(b"hush"), Secret::of_key("k1".to_owned(), b"hush", grant, None)];
     let method = HmacMethod {
         scheme: Scheme::Generic,
         secrets,

@@ -2,8 +2,11 @@
 
 use std::{num::NonZeroUsize, time::Duration};
 
-use super::SecretSchema;
-use crate::config::decode::{Items, NonEmpty, choice, object};
+use super::{KeyLimitSchema, SecretSchema};
+use crate::{
+    config::decode::{Items, NonEmpty, choice, object},
+    time::UnixTime,
+};
 
 object! {
     /// An authenticator that verifies signatures over requests.
@@ -36,6 +39,10 @@ object! {
         optional "owner" owner: String,
         optional "scopes" scopes: Items<String>,
         optional "roles" roles: Items<String>,
+        /// When it ends: RFC 3339.
+        optional "expires_at" expires_at: UnixTime,
+        /// How many requests pass with it.
+        optional "rate_limit" rate_limit: KeyLimitSchema,
     }
 }
 
