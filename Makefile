@@ -13,14 +13,14 @@ MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gate
 # A lock file that is out of date is mended on a developer's machine, and an error in CI.
 LOCKED := $(if $(CI),--locked)
 # What the tests of the harness that start Envoy are called.
-E2E_TESTS := {scenarios,grpc,mtls,dpop,providers,rate_limits,rate_limit_service,webhooks,oidc_provider}
+E2E_TESTS := scenarios grpc mtls dpop providers rate_limits rate_limit_service webhooks oidc_provider
 # How a command learns where Envoy and the module are. `make` stops where a step of it fails.
 WITH_ENVOY = envoy="$$($(SETUP)/envoy.sh)"; export ENVOY="$$envoy" GATEPOST_MODULE="$(MODULE)"; exec
 # How a test learns where its OpenID provider is.
 WITH_OIDC_PROVIDER = provider="$$($(SETUP)/oidc-provider.sh)"; export GATEPOST_OIDC_PROVIDER="$$provider"
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: ## Fetch everything the other targets need (each also does so itself)
 	@$(SETUP)/wasm-toolchain.sh >/dev/null
@@ -47,8 +47,8 @@ test-wasm: ## Run the unit tests compiled to wasm, under node
 	CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER="$$runner" \
 		$(SETUP)/wasm-cargo.sh test $(LOCKED) --target wasm32-unknown-unknown --package gatepost --lib $(ARGS)
 
-e2e: build ## Run what needs Envoy alone: the scenarios, gRPC, an OpenID provider
-	$(WITH_OIDC_PROVIDER); $(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test '$(E2E_TESTS)' $(ARGS)
+e2e: build ## Run the tests that start Envoy
+	$(WITH_OIDC_PROVIDER); $(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness $(addprefix --test ,$(E2E_TESTS)) $(ARGS)
 
 e2e-keycloak: build ## Fetch Keycloak (180 MB, with Maven and Java 17) and take its tokens through Envoy
 	keycloak="$$($(SETUP)/keycloak.sh)"; export GATEPOST_KEYCLOAK="$$keycloak"; \

@@ -224,7 +224,7 @@ impl Engine {
         now: UnixTime,
         host: &mut dyn Host,
     ) -> Decision {
-        match self.waiting.insert(id, pending, wait) {
+        match self.waiting.insert(id, pending, wait, now) {
             Ok(()) => decision,
             Err(pending) => {
                 let patience = Patience::NoRoom;

@@ -156,9 +156,11 @@ fn enter(slot: &str, entry: &Entry, now: UnixTime, store: &mut dyn Store) -> Res
 fn scope(authenticator: &Authenticator) -> [u8; 32] {
     let name = &authenticator.name;
     let expected = match &authenticator.method {
+        // Nothing in these debug forms depends on chance or on an address.
         Method::Jwt(method) => format!("jwt {:?}", (&method.expectations.issuers, &method.expectations.audiences)),
-        // Nothing in a debug form depends on chance or on an address; nor is any secret in it.
-        method => format!("{method:?}"),
+        Method::Hmac(method) => format!("hmac {:?}", method.scheme),
+        // What nobody uses once.
+        Method::Introspection(_) | Method::ApiKey(_) | Method::Mtls(_) => String::new(),
     };
     Sha256::digest(format!("{name:?} {expected}")).into()
 }

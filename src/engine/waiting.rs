@@ -57,14 +57,18 @@ pub struct Pending {
     pub came: UnixTime,
     /// What has come of its body, where somebody wants to know.
     pub body: Option<Box<BodyHash>>,
-    /// What it has waited for, and how long each may take.
+    /// The providers that it has waited for, and how long each may take.
     needs: Vec<(Need, Duration)>,
+    /// When the time of a provider is over that was asked late.
+    late: UnixTime,
     /// When its time is over.
     deadline: UnixTime,
     /// When something is over: its time, or its body's.
     wakes: UnixTime,
     /// When it is over already, as the host may not show bodies at all.
     probation: Option<UnixTime>,
+    /// Whether a provider is what it waits for now.
+    awaits_provider: bool,
     is_ready: bool,
     bytes: usize,
 }
@@ -83,9 +87,11 @@ impl Pending {
             came,
             body,
             needs,
+            late: came,
             deadline: UnixTime::NEVER,
             wakes: UnixTime::NEVER,
             probation: None,
+            awaits_provider: false,
             is_ready: false,
             bytes,
         })
@@ -98,28 +104,28 @@ impl Pending {
     }
 
     /// Adds what it waits for next. It waits for as long as its providers may take, one after another, however often it
-    /// has to be asked; at most for as long as the slowest of them where it may not hold anybody up.
-    fn extend(&mut self, wait: &Wait) {
-        for (need, patience) in &wait.needs {
+    /// has to be asked; at most for as long as the slowest of them where it may not hold anybody up. One that is asked late,
+    /// as the body came slowly, has its time from then.
+    fn extend(&mut self, wait: &Wait, now: UnixTime) {
+        let of_providers = || wait.needs.iter().filter(|(need, _)| *need != Need::Body);
+        self.awaits_provider = of_providers().next().is_some();
+        let mut late = UnixTime::from_secs(0);
+        for (need, patience) in of_providers() {
             if !self.needs.iter().any(|(other, _)| other == need) {
                 self.needs.push((*need, *patience));
+                late = late.max(now.saturating_add(*patience).saturating_add(GRACE));
             }
         }
-        let of_providers = self.needs.iter().filter(|(need, _)| *need != Need::Body);
-        let patience = of_providers.map(|(_, patience)| *patience);
-        if !self.waits_for_provider() {
+        let patience = self.needs.iter().map(|(_, patience)| *patience);
+        if self.needs.is_empty() {
             return;
         }
-        let patience = match wait.is_shadow {
+        let in_turn = self.came.saturating_add(match wait.is_shadow {
             true => patience.max().unwrap_or_default(),
             false => patience.fold(GRACE, Duration::saturating_add),
-        };
-        self.deadline = self.came.saturating_add(patience);
-    }
-
-    /// Whether it waits for a provider, or has.
-    fn waits_for_provider(&self) -> bool {
-        self.needs.iter().any(|(need, _)| *need != Need::Body)
+        });
+        self.late = self.late.max(late);
+        self.deadline = if wait.is_shadow { in_turn } else { in_turn.max(self.late) };
     }
 
     /// When the body has to be there; none where it is, or nobody waits for it.
@@ -141,23 +147,30 @@ impl Waiting {
     /// # Errors
     ///
     /// The request, if there is no room for it.
-    pub fn insert(&mut self, id: RequestId, mut pending: Box<Pending>, wait: &Wait) -> Result<(), Box<Pending>> {
+    pub fn insert(
+        &mut self,
+        id: RequestId,
+        mut pending: Box<Pending>,
+        wait: &Wait,
+        now: UnixTime,
+    ) -> Result<(), Box<Pending>> {
         let bytes = self.bytes.saturating_add(pending.bytes);
         if self.requests.len() >= MOST_REQUESTS || bytes > MOST_BYTES || self.requests.contains_key(&id) {
             return Err(pending);
         }
-        for (need, _) in &wait.needs {
+        // The end of a body is nobody else's.
+        for (need, _) in wait.needs.iter().filter(|(need, _)| *need != Need::Body) {
             self.by_need.entry(*need).or_default().push(id);
         }
         self.bytes = bytes;
-        pending.extend(wait);
+        pending.extend(wait, now);
         pending.is_ready = false;
         if !self.has_seen_body && pending.body.as_ref().is_some_and(|body| body.length() == 0) {
             pending.probation = Some(pending.came.saturating_add(PROBATION));
         }
         pending.set_alarm();
         self.body_bytes = self.body_bytes.saturating_add(pending.body.as_ref().map_or(0, |body| body.length()));
-        self.for_providers = self.for_providers.saturating_add(pending.waits_for_provider().into());
+        self.for_providers = self.for_providers.saturating_add(pending.awaits_provider.into());
         self.deadlines.insert((pending.wakes, id));
         self.requests.insert(id, pending);
         Ok(())
@@ -169,7 +182,7 @@ impl Waiting {
         self.deadlines.remove(&(pending.wakes, id));
         self.bytes = self.bytes.saturating_sub(pending.bytes);
         self.body_bytes = self.body_bytes.saturating_sub(pending.body.as_ref().map_or(0, |body| body.length()));
-        self.for_providers = self.for_providers.saturating_sub(pending.waits_for_provider().into());
+        self.for_providers = self.for_providers.saturating_sub(pending.awaits_provider.into());
         if self.requests.is_empty() {
             // What is left in these are names of requests that went away.
             self.by_need.clear();
@@ -324,7 +337,7 @@ mod tests {
         let mut waiting = Waiting::default();
         for id in 1..=3 {
             let needs = if id == 2 { vec![OTHER] } else { vec![NEED, OTHER] };
-            waiting.insert(RequestId(id), pending(0), &wait(&needs)).unwrap();
+            waiting.insert(RequestId(id), pending(0), &wait(&needs), second(0)).unwrap();
         }
         waiting.settle(NEED, None);
         waiting.settle(OTHER, None);
@@ -335,7 +348,7 @@ mod tests {
 
     test!(time_runs_out, {
         let mut waiting = Waiting::default();
-        waiting.insert(RequestId(1), pending(0), &wait(&[NEED])).unwrap();
+        waiting.insert(RequestId(1), pending(0), &wait(&[NEED]), second(0)).unwrap();
         waiting.expire(second(8));
         assert!(waiting.next_ready().is_none());
         waiting.expire(second(9));
@@ -345,24 +358,24 @@ mod tests {
     test!(waiting_again_does_not_begin_anew, {
         let mut waiting = Waiting::default();
         let deadline = |waiting: &Waiting| waiting.deadlines.first().copied().unwrap().0;
-        waiting.insert(RequestId(1), pending(0), &wait(&[NEED])).unwrap();
+        waiting.insert(RequestId(1), pending(0), &wait(&[NEED]), second(0)).unwrap();
         assert_eq!(deadline(&waiting), second(9));
         let again = waiting.remove(RequestId(1)).unwrap();
-        waiting.insert(RequestId(1), again, &wait(&[NEED])).unwrap();
+        waiting.insert(RequestId(1), again, &wait(&[NEED]), second(0)).unwrap();
         assert_eq!(deadline(&waiting), second(9));
         // Another provider has its own time.
         let again = waiting.remove(RequestId(1)).unwrap();
-        waiting.insert(RequestId(1), again, &wait(&[OTHER])).unwrap();
+        waiting.insert(RequestId(1), again, &wait(&[OTHER]), second(0)).unwrap();
         assert_eq!(deadline(&waiting), second(17));
         let again = waiting.remove(RequestId(1)).unwrap();
-        waiting.insert(RequestId(1), again, &Wait { is_shadow: true, ..wait(&[NEED]) }).unwrap();
+        waiting.insert(RequestId(1), again, &Wait { is_shadow: true, ..wait(&[NEED]) }, second(0)).unwrap();
         assert_eq!(deadline(&waiting), second(8));
     });
 
     test!(a_request_that_went_away_leaves_nothing_behind, {
         let mut waiting = Waiting::default();
-        waiting.insert(RequestId(1), pending(10), &wait(&[NEED])).unwrap();
-        waiting.insert(RequestId(2), pending(10), &wait(&[NEED])).unwrap();
+        waiting.insert(RequestId(1), pending(10), &wait(&[NEED]), second(0)).unwrap();
+        waiting.insert(RequestId(2), pending(10), &wait(&[NEED]), second(0)).unwrap();
         waiting.settle(NEED, None);
         assert!(waiting.remove(RequestId(1)).is_some() && waiting.remove(RequestId(1)).is_none());
         assert_eq!(ready(&mut waiting), [2]);
@@ -382,7 +395,7 @@ mod tests {
 
     test!(a_body_that_nobody_shows_is_awaited_for_four_seconds, {
         let mut waiting = Waiting::default();
-        waiting.insert(RequestId(1), with_body(), &wait(&[Need::Body])).unwrap();
+        waiting.insert(RequestId(1), with_body(), &wait(&[Need::Body]), second(0)).unwrap();
         assert!(!waiting.is_urgent());
         waiting.expire(second(3));
         assert_eq!(given_up(&mut waiting), None);
@@ -394,13 +407,13 @@ mod tests {
     test!(where_bodies_are_shown_a_slow_one_has_its_time, {
         let mut waiting = Waiting::default();
         for id in 1..=2 {
-            waiting.insert(RequestId(id), with_body(), &wait(&[Need::Body])).unwrap();
+            waiting.insert(RequestId(id), with_body(), &wait(&[Need::Body]), second(0)).unwrap();
         }
         // One comes, and both have the whole of their time.
         assert!(waiting.wants_body(RequestId(2)) && !waiting.feed(RequestId(2), b"a"));
         waiting.expire(second(9));
         assert_eq!(given_up(&mut waiting), None);
-        waiting.insert(RequestId(3), with_body(), &wait(&[Need::Body])).unwrap();
+        waiting.insert(RequestId(3), with_body(), &wait(&[Need::Body]), second(0)).unwrap();
         waiting.expire(second(10));
         let mut timed_out = Vec::new();
         while let Some((id, reason)) = given_up(&mut waiting) {
@@ -411,16 +424,31 @@ mod tests {
         assert!(waiting.is_empty() && waiting.deadlines.is_empty() && waiting.body_bytes == 0);
     });
 
+    test!(a_provider_that_is_asked_after_a_slow_body_has_its_time, {
+        let mut waiting = Waiting { has_seen_body: true, ..Waiting::default() };
+        waiting.insert(RequestId(1), with_body(), &wait(&[Need::Body]), second(0)).unwrap();
+        assert!(!waiting.is_urgent() && waiting.by_need.is_empty());
+        assert!(waiting.end_body(RequestId(1)));
+        let pending = waiting.remove(RequestId(1)).unwrap();
+        waiting.insert(RequestId(1), pending, &wait(&[NEED]), second(9)).unwrap();
+        assert!(waiting.is_urgent());
+        waiting.expire(second(17));
+        assert_eq!(waiting.next_ready(), None);
+        waiting.expire(second(18));
+        assert_eq!(waiting.next_ready(), Some(RequestId(1)));
+    });
+
     test!(a_provider_s_time_and_the_body_s_are_apart, {
         let mut waiting = Waiting { has_seen_body: true, ..Waiting::default() };
-        waiting.insert(RequestId(1), with_body(), &wait(&[NEED, Need::Body])).unwrap();
+        waiting.insert(RequestId(1), with_body(), &wait(&[NEED, Need::Body]), second(0)).unwrap();
         assert!(waiting.is_urgent());
         waiting.expire(second(9));
         let id = waiting.next_ready().unwrap();
         let pending = waiting.remove(id).unwrap();
         assert!(pending.is_overdue && pending.body.as_ref().unwrap().is_open());
-        // It is held again, for the body alone.
-        waiting.insert(id, pending, &wait(&[Need::Body])).unwrap();
+        // It is held again, for the body alone: no tick has to come soon.
+        waiting.insert(id, pending, &wait(&[Need::Body]), second(0)).unwrap();
+        assert!(!waiting.is_urgent());
         waiting.expire(second(10));
         assert_eq!(given_up(&mut waiting), Some((1, Reason::BodyTimeout)));
     });
@@ -430,7 +458,7 @@ mod tests {
         let piece = vec![0; 1024 * 1024];
         let mut fed = 0;
         for id in 0..300 {
-            waiting.insert(RequestId(id), with_body(), &wait(&[Need::Body])).unwrap();
+            waiting.insert(RequestId(id), with_body(), &wait(&[Need::Body]), second(0)).unwrap();
             waiting.feed(RequestId(id), &piece);
             let is_open = waiting.requests[&RequestId(id)].body.as_ref().unwrap().is_open();
             fed += usize::from(is_open);
@@ -442,8 +470,9 @@ mod tests {
 
     test!(number_and_bytes_are_bounded, {
         let mut waiting = Waiting::default();
-        let insert =
-            |waiting: &mut Waiting, id, bytes| waiting.insert(RequestId(id), pending(bytes), &wait(&[NEED])).is_ok();
+        let insert = |waiting: &mut Waiting, id, bytes| {
+            waiting.insert(RequestId(id), pending(bytes), &wait(&[NEED]), second(0)).is_ok()
+        };
         assert!(!insert(&mut waiting, 0, MOST_BYTES));
         let inserted = (0..5000).filter(|id| insert(&mut waiting, *id, 0));
         assert_eq!(inserted.count(), MOST_REQUESTS);

@@ -92,6 +92,29 @@ test!(another_worker_knows_it_and_another_authenticator_does_not, {
     assert!(rotated.is_used(&third, &mut store));
 });
 
+test!(no_change_of_its_keys_or_limits_has_signed_requests_come_twice, {
+    let replay = |keys: &str, more: &str| {
+        let partners = format!(r#"{{"type": "hmac", "scheme": "generic", "keys": [{keys}]{more}}}"#);
+        let route = r#"{"method": "GET", "path": "/", "auth": true}"#;
+        let text = format!(r#"{{"authenticators": {{"partners": {partners}}}, "paths": [{route}]}}"#);
+        Replay::new(&config::load(text.as_bytes(), &|_| None).unwrap().authenticators)
+    };
+    let key = r#"{"id": "k", "secret": "a secret"}"#;
+    let mut store = Shared::default();
+    let mut before = replay(key, "");
+    let first = made(&before, "k", "n");
+    assert_eq!(before.enter(&first, NOW, &mut store), Ok(()));
+    for (keys, more) in [
+        (r#"{"id": "k", "secret": "another secret"}"#, ""),
+        (r#"{"id": "new", "secret": "a secret"}, {"id": "k", "secret": "a secret", "owner": "acme"}"#, ""),
+        (key, r#", "max_body": 7, "body_timeout": "3s", "tolerance": "10m""#),
+    ] {
+        let mut after = replay(keys, more);
+        let second = made(&after, "k", "n");
+        assert_eq!(after.enter(&second, NOW, &mut store), Err(Rejected::Replayed), "{keys}{more}");
+    }
+});
+
 test!(it_is_remembered_for_as_long_as_it_is_good, {
     let (mut replay, mut store) = (replay(), Shared::default());
     let mut all = neighbours(&replay, "k").take(2).collect::<Vec<_>>();
