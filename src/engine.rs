@@ -21,41 +21,37 @@
 //! assert!(matches!(decide("/orders/7"), Verdict::Deny(answer) if answer.status == 401));
 //! ```
 
+mod attempt;
 mod body;
 mod limits;
 mod providers;
 mod step;
 mod target;
+mod verdict;
 mod waiting;
 
-use std::{collections::HashSet, num::NonZeroUsize, rc::Rc, time::Duration};
+use std::{collections::HashSet, num::NonZeroUsize};
 
 use crate::{
     auth::{
-        AuthenticatorId, Identity, Method, Refusal, Unverified, VerifiedToken,
-        hmac::BodyHash,
-        knowledge::{Means, Patience, Settled, Tokens},
-        policy::{Failure, Outcome, Verifier},
+        Method,
+        knowledge::{Patience, Tokens},
         revocation::Revocations,
     },
     config::gateway::{Gateway, Mode},
-    deny::Circumstances,
-    forward,
     host::Host,
     identity_token::Issued,
     limit::Limits,
-    mapping::{Mapped, expression::Facts},
     provider::{CallIds, keys::KeySource, schedule::Random, source::Source},
-    replay::{Rejected, Replay, Use},
-    request::{Request, folded_name},
+    replay::Replay,
+    request::folded_name,
     route::table::RouteId,
     strip,
 };
+use attempt::{Attempt, Occasion};
 use body::Watched;
-use limits::{Account, refuse_exceeding};
 pub use step::Step;
-use step::step;
-use target::{Target, locate};
+use verdict::circumstances;
 pub use waiting::RequestId;
 use waiting::{Pending, Wait, Waiting};
 
@@ -236,265 +232,7 @@ impl Engine {
             }
         }
     }
-
-    fn attempt(&mut self, occasion: &Occasion<'_>, host: &mut dyn Host, observe: Observer<'_>) -> Attempt {
-        let Occasion { head, came, now, settled, patience, body, is_real } = *occasion;
-        let gateway = &self.gateway;
-        let refused = |(reason, allow)| {
-            let circumstances = Circumstances { allow, ..circumstances(head) };
-            deny(gateway, reason, &circumstances, Record::default(), None).into()
-        };
-        if head.is_too_large() {
-            return refused((Reason::HeadersTooLarge, None));
-        }
-        let request = match Request::new(head) {
-            Ok(request) => request,
-            Err(reason) => return refused((reason, None)),
-        };
-        let target = match locate(gateway, &request, observe) {
-            Ok(target) => target,
-            Err(refusal) => {
-                // No limit is for what no route takes, but the one for everything.
-                let counted = Account::refused(gateway, None).count(&mut self.limits, occasion, host, observe);
-                return match counted {
-                    Err(exceeded) if gateway.mode == Mode::Enforce => {
-                        refuse_exceeding(gateway, &request, None, &exceeded, Record::default()).into()
-                    }
-                    _ => refused(refusal),
-                };
-            }
-        };
-        let (tokens, sources) = (self.tokens.as_mut_slice(), self.sources.as_mut_slice());
-        let revocations = self.revocations.as_mut_slice();
-        let (replay, needs, uses) = (&mut self.replay, Vec::new(), Vec::new());
-        let mut verifier = Verifier {
-            authenticators: &gateway.authenticators,
-            path: &target.path,
-            path_policy: gateway.path_policy,
-            means: Means {
-                now,
-                came,
-                host: &mut *host,
-                tokens,
-                sources,
-                revocations,
-                settled,
-                patience,
-                body,
-                holds_body: target.mode == Mode::Enforce,
-                needs,
-                replay,
-                uses,
-            },
-            csrf_origins: gateway.csrf_origins.as_deref(),
-            observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
-            verdicts: Vec::new(),
-        };
-        let record = Record { route: target.route.map(|route| route.label.clone()), ..Record::default() };
-        let outcome = target.policy.map(|policy| policy.evaluate(&request, &mut verifier));
-        let Means { needs, mut uses, .. } = verifier.means;
-        let begin = || {
-            let policy = target.policy.filter(|_| body.is_none() && !head.end_of_stream)?;
-            BodyHash::new(&policy.readers, &gateway.authenticators, &request, &target.path.forwarded(0))
-        };
-        let (verified, mut record) = match outcome {
-            None => (Vec::new(), record),
-            Some(Outcome::Anonymous) => {
-                observe(&mut || Step::Anonymous);
-                (Vec::new(), record)
-            }
-            Some(Outcome::Verified(verified)) => (verified, record),
-            Some(Outcome::Waits) => {
-                let needs = needs.into_iter().map(|need| (need, self.patience(need))).collect();
-                let wait = Wait { needs, is_shadow: target.mode == Mode::Shadow };
-                let decision = Decision { verdict: Verdict::Wait, record, route: target.id };
-                return Attempt { decision, wait: Some(wait), body: begin() };
-            }
-            Some(Outcome::Refused(failure)) => {
-                let authenticator = gateway.authenticators.get(failure.authenticator.0);
-                let authenticator = authenticator.map(|authenticator| authenticator.name.clone());
-                let record = Record { authenticator, ..record };
-                let body = begin().filter(|_| failure.refusal.reason == Reason::BodyUnread);
-                let mut account = Account::refused(gateway, target.route);
-                // A provider that fails is nobody's attempt.
-                let counts = failure.refusal.reason.code().status() != 503;
-                let counted = if counts { account.count(&mut self.limits, occasion, host, observe) } else { Ok(()) };
-                let decision = match counted {
-                    Ok(()) => refuse(gateway, &request, &target, failure, record),
-                    Err(exceeded) => refuse_exceeding(gateway, &request, Some(&target), &exceeded, record),
-                };
-                return Attempt { body, ..account.tell(decision, host).into() };
-            }
-        };
-        if let Some(caller) = verified.first().map(|verified| &verified.identity) {
-            record.authenticator = Some(caller.authenticator_name.clone());
-            observe(&mut || Step::Verified {
-                authenticator: caller.authenticator_name.clone(),
-                roles: caller.roles.len(),
-                scopes: caller.scopes.len(),
-            });
-        }
-        let mut account = Account::admitted(gateway, &target, &verified);
-        if let Err(exceeded) = account.count(&mut self.limits, occasion, host, observe) {
-            return account.tell(refuse_exceeding(gateway, &request, Some(&target), &exceeded, record), host).into();
-        }
-        // What others used up, or tried to, in vain, stays as it was.
-        uses.retain(|r#use| verified.iter().any(|verified| verified.identity.authenticator == r#use.authenticator));
-        let used = if is_real { use_up(&uses, &mut self.replay, now, host) } else { Ok(()) };
-        let decision = match used {
-            Ok(()) => forward(gateway, &request, &target, &verified, &mut self.issued, now, record),
-            Err(failure) => refuse(gateway, &request, &target, failure, record),
-        };
-        account.tell(decision, host).into()
-    }
 }
-
-/// One try at a decision.
-struct Occasion<'a> {
-    head: &'a Head,
-    /// When the request came.
-    came: UnixTime,
-    now: UnixTime,
-    settled: &'a [Settled],
-    patience: Patience,
-    /// Whether the request is let through if it is good, so that what it uses is used up.
-    is_real: bool,
-    /// What has come of the body.
-    body: Option<&'a BodyHash>,
-}
-
-/// A decision, or what it waits for.
-struct Attempt {
-    decision: Decision,
-    wait: Option<Wait>,
-    /// What its body is to be hashed with, at the first try.
-    body: Option<Box<BodyHash>>,
-}
-
-impl<'a> Occasion<'a> {
-    fn first(head: &'a Head, now: UnixTime) -> Self {
-        Self { head, came: now, now, settled: &[], patience: Patience::Waits, body: None, is_real: true }
-    }
-}
-
-impl From<Decision> for Attempt {
-    fn from(decision: Decision) -> Self {
-        Self { decision, wait: None, body: None }
-    }
-}
-
-/// Told of each step, as a closure, so that a step which nobody wants to see costs nothing.
-type Observer<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Step);
-
-/// Uses up what the credentials of a request may be used for only once.
-fn use_up(uses: &[Use], replay: &mut Replay, now: UnixTime, store: &mut dyn Host) -> Result<(), Failure> {
-    uses.iter().try_for_each(|r#use| {
-        replay.enter(r#use, now, store).map_err(|rejected| {
-            let refusal = match rejected {
-                Rejected::Replayed => r#use.replayed.into(),
-                Rejected::Full => Refusal { reason: Reason::ReplayStoreFull, retry_after: Some(RETRY_AFTER) },
-            };
-            Failure::of_verified(refusal, r#use.authenticator)
-        })
-    })
-}
-
-fn forward(
-    gateway: &Gateway,
-    request: &Request<'_>,
-    target: &Target<'_>,
-    verified: &[Rc<VerifiedToken>],
-    issued: &mut Issued,
-    now: UnixTime,
-    record: Record,
-) -> Decision {
-    let identities: Vec<&Identity> = verified.iter().map(|verified| &verified.identity).collect();
-    let places = target
-        .readers
-        .filter(|_| target.mode == Mode::Enforce)
-        .map(|policy| policy.places(&gateway.authenticators, &identities, request));
-    let view = strip::strip(gateway, target.route, places.as_ref(), *request);
-    let facts = Facts { request: &view, path: &target.path, identities: &identities };
-    let mapped = match target.route.filter(|_| target.maps) {
-        None => Ok(Mapped::default()),
-        Some(route) => route.mapping.evaluate(&facts),
-    };
-    match mapped {
-        Ok(mut mapped) => {
-            mapped.headers.extend(identity_token(gateway, target, verified, issued, now));
-            let edits = forward::edits(&view, &target.path, target.route, mapped);
-            Decision { verdict: Verdict::Forward(edits), record, route: target.id }
-        }
-        Err(reason) => {
-            let caller = identities.first().map_or(AuthenticatorId(usize::MAX), |identity| identity.authenticator);
-            refuse(gateway, request, target, Failure::of_verified(reason.into(), caller), record)
-        }
-    }
-}
-
-/// The header that tells the service who calls it, where there is a caller and the configuration asks for it.
-fn identity_token(
-    gateway: &Gateway,
-    target: &Target<'_>,
-    verified: &[Rc<VerifiedToken>],
-    issued: &mut Issued,
-    now: UnixTime,
-) -> Option<(String, Vec<u8>)> {
-    let audience = target.route.filter(|_| target.maps)?.audience.as_deref()?;
-    let (issuer, caller) = (gateway.identity_token.as_ref()?, verified.first()?);
-    // Where a policy asks for several credentials, the first that expires ends what they say together.
-    let expires = verified.iter().filter_map(|verified| verified.times.expires).min_by(f64::total_cmp);
-    let token = issuer.issue(&caller.identity, audience, expires, issued, now);
-    Some((issuer.header.clone(), token))
-}
-
-/// Denies a request, or, in shadow mode, forwards it without any mapped value and with its credentials.
-fn refuse(gateway: &Gateway, request: &Request<'_>, target: &Target<'_>, failure: Failure, record: Record) -> Decision {
-    let reason = failure.refusal.reason;
-    if target.mode == Mode::Shadow {
-        let view = strip::strip(gateway, target.route, None, *request);
-        let edits = forward::edits(&view, &target.path, target.route, Mapped::default());
-        let record = Record { reason: Some(reason), shadow: true, ..record };
-        return Decision { verdict: Verdict::Forward(edits), record, route: target.id };
-    }
-    let mut circumstances = circumstances(request.head());
-    circumstances.scopes = &failure.scopes;
-    circumstances.retry_after = failure.refusal.retry_after;
-    circumstances.proof_failed = reason.is_of_proof();
-    let readers = target.policy.iter().flat_map(|policy| &policy.readers);
-    for scheme in readers.filter_map(|id| gateway.authenticators.get(id.0)).flat_map(|reader| reader.method.schemes()) {
-        if !circumstances.schemes.contains(scheme) {
-            circumstances.schemes.push(scheme);
-        }
-    }
-    deny(gateway, reason, &circumstances, record, target.id)
-}
-
-fn deny(
-    gateway: &Gateway,
-    reason: Reason,
-    circumstances: &Circumstances<'_>,
-    record: Record,
-    route: Option<RouteId>,
-) -> Decision {
-    Decision {
-        verdict: Verdict::Deny(Answer::new(reason.code(), &gateway.responses, circumstances)),
-        record: Record { reason: Some(reason), ..record },
-        route,
-    }
-}
-
-fn circumstances(head: &Head) -> Circumstances<'_> {
-    Circumstances { origin: head.origin(), grpc: head.is_grpc(), ..Circumstances::default() }
-}
-
-fn name_of(gateway: &Gateway, id: AuthenticatorId) -> String {
-    let authenticator = gateway.authenticators.get(id.0);
-    authenticator.map(|authenticator| authenticator.name.clone()).unwrap_or_default()
-}
-
-/// When it is worth another try to remember something. Another nonce may find room at once.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 #[cfg(test)]
 mod tests;

@@ -7,15 +7,15 @@
 use std::rc::Rc;
 
 use super::{
-    Decision, HeaderEdit, Mode, Observer, Occasion, Record, Step, Target, Verdict, circumstances, deny, refuse,
+    Decision, HeaderEdit, Step, Verdict,
+    attempt::{Observer, Occasion},
+    target::Target,
 };
 use crate::{
-    auth::{AuthenticatorId, VerifiedToken, policy::Failure},
+    auth::VerifiedToken,
     config::gateway::{Gateway, LIMIT_KEY_HEADER, Route},
-    deny::{Circumstances, Reason},
     host::Host,
     limit::{By, Charge, Exceeded, Limit, Limits, Place, caller},
-    request::Request,
 };
 
 /// Whom a request counts for.
@@ -105,24 +105,4 @@ impl<'a> Account<'a> {
         let ask = || caller::of_address(host.property(&["source", "address"]).as_deref());
         self.address.get_or_insert_with(ask).clone()
     }
-}
-
-/// Refuses a request that exceeds a limit, or, in shadow mode, forwards it as one that was refused.
-pub fn refuse_exceeding(
-    gateway: &Gateway,
-    request: &Request<'_>,
-    target: Option<&Target<'_>>,
-    exceeded: &Exceeded,
-    record: Record,
-) -> Decision {
-    if let Some(target) = target.filter(|target| target.mode == Mode::Shadow) {
-        let failure = Failure::of_verified(Reason::RateLimited.into(), AuthenticatorId(usize::MAX));
-        return refuse(gateway, request, target, failure, record);
-    }
-    let circumstances = Circumstances {
-        retry_after: Some(exceeded.retry_after()),
-        limits: &exceeded.limits,
-        ..circumstances(request.head())
-    };
-    deny(gateway, Reason::RateLimited, &circumstances, record, target.and_then(|target| target.id))
 }

@@ -1,6 +1,7 @@
 //! The steps of a decision, told one by one.
 
-use super::{Reason, Unverified};
+use super::Reason;
+use crate::auth::Unverified;
 
 /// A step of a decision, as `gatepost explain` prints it.
 #[derive(Clone, Debug, PartialEq, Eq)]

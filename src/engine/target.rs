@@ -1,6 +1,6 @@
 //! What decides about a request: its route, or the lack of one.
 
-use super::{Observer, Reason, Step};
+use super::{Reason, Step, attempt::Observer};
 use crate::{
     auth::policy::Policy,
     config::gateway::{Gateway, Mode, Route, Unmatched},

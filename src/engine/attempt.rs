@@ -1,0 +1,197 @@
+//! One try at a decision: the stages that a request goes through, from its head to its verdict.
+
+use std::time::Duration;
+
+use super::{
+    Decision, Engine, Head, Reason, Record, Step, UnixTime, Verdict,
+    limits::Account,
+    step::step,
+    target::locate,
+    verdict::{circumstances, deny, forward, refuse, refuse_exceeding},
+    waiting::Wait,
+};
+use crate::{
+    auth::{
+        AuthenticatorId, Refusal,
+        hmac::BodyHash,
+        knowledge::{Means, Patience, Settled},
+        policy::{Failure, Outcome, Verifier},
+    },
+    config::gateway::{Gateway, Mode},
+    deny::Circumstances,
+    host::Host,
+    replay::{Rejected, Replay, Use},
+    request::Request,
+};
+
+/// One try at a decision.
+pub struct Occasion<'a> {
+    pub head: &'a Head,
+    /// When the request came.
+    pub came: UnixTime,
+    pub now: UnixTime,
+    pub settled: &'a [Settled],
+    pub patience: Patience,
+    /// Whether the request is let through if it is good, so that what it uses is used up.
+    pub is_real: bool,
+    /// What has come of the body.
+    pub body: Option<&'a BodyHash>,
+}
+
+/// A decision, or what it waits for.
+pub struct Attempt {
+    pub decision: Decision,
+    pub wait: Option<Wait>,
+    /// What its body is to be hashed with, at the first try.
+    pub body: Option<Box<BodyHash>>,
+}
+
+impl<'a> Occasion<'a> {
+    pub fn first(head: &'a Head, now: UnixTime) -> Self {
+        Self { head, came: now, now, settled: &[], patience: Patience::Waits, body: None, is_real: true }
+    }
+}
+
+impl From<Decision> for Attempt {
+    fn from(decision: Decision) -> Self {
+        Self { decision, wait: None, body: None }
+    }
+}
+
+impl Engine {
+    /// Tries to decide.
+    pub(super) fn attempt(&mut self, occasion: &Occasion<'_>, host: &mut dyn Host, observe: Observer<'_>) -> Attempt {
+        let Occasion { head, came, now, settled, patience, body, is_real } = *occasion;
+        let gateway = &self.gateway;
+        let refused = |(reason, allow)| {
+            let circumstances = Circumstances { allow, ..circumstances(head) };
+            deny(gateway, reason, &circumstances, Record::default(), None).into()
+        };
+        if head.is_too_large() {
+            return refused((Reason::HeadersTooLarge, None));
+        }
+        let request = match Request::new(head) {
+            Ok(request) => request,
+            Err(reason) => return refused((reason, None)),
+        };
+        let target = match locate(gateway, &request, observe) {
+            Ok(target) => target,
+            Err(refusal) => {
+                // No limit is for what no route takes, but the one for everything.
+                let counted = Account::refused(gateway, None).count(&mut self.limits, occasion, host, observe);
+                return match counted {
+                    Err(exceeded) if gateway.mode == Mode::Enforce => {
+                        refuse_exceeding(gateway, &request, None, &exceeded, Record::default()).into()
+                    }
+                    _ => refused(refusal),
+                };
+            }
+        };
+        let (tokens, sources) = (self.tokens.as_mut_slice(), self.sources.as_mut_slice());
+        let revocations = self.revocations.as_mut_slice();
+        let (replay, needs, uses) = (&mut self.replay, Vec::new(), Vec::new());
+        let mut verifier = Verifier {
+            authenticators: &gateway.authenticators,
+            path: &target.path,
+            path_policy: gateway.path_policy,
+            means: Means {
+                now,
+                came,
+                host: &mut *host,
+                tokens,
+                sources,
+                revocations,
+                settled,
+                patience,
+                body,
+                holds_body: target.mode == Mode::Enforce,
+                needs,
+                replay,
+                uses,
+            },
+            csrf_origins: gateway.csrf_origins.as_deref(),
+            observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
+            verdicts: Vec::new(),
+        };
+        let record = Record { route: target.route.map(|route| route.label.clone()), ..Record::default() };
+        let outcome = target.policy.map(|policy| policy.evaluate(&request, &mut verifier));
+        let Means { needs, mut uses, .. } = verifier.means;
+        let begin = || {
+            let policy = target.policy.filter(|_| body.is_none() && !head.end_of_stream)?;
+            BodyHash::new(&policy.readers, &gateway.authenticators, &request, &target.path.forwarded(0))
+        };
+        let (verified, mut record) = match outcome {
+            None => (Vec::new(), record),
+            Some(Outcome::Anonymous) => {
+                observe(&mut || Step::Anonymous);
+                (Vec::new(), record)
+            }
+            Some(Outcome::Verified(verified)) => (verified, record),
+            Some(Outcome::Waits) => {
+                let needs = needs.into_iter().map(|need| (need, self.patience(need))).collect();
+                let wait = Wait { needs, is_shadow: target.mode == Mode::Shadow };
+                let decision = Decision { verdict: Verdict::Wait, record, route: target.id };
+                return Attempt { decision, wait: Some(wait), body: begin() };
+            }
+            Some(Outcome::Refused(failure)) => {
+                let authenticator = gateway.authenticators.get(failure.authenticator.0);
+                let authenticator = authenticator.map(|authenticator| authenticator.name.clone());
+                let record = Record { authenticator, ..record };
+                let body = begin().filter(|_| failure.refusal.reason == Reason::BodyUnread);
+                let mut account = Account::refused(gateway, target.route);
+                // A provider that fails is nobody's attempt.
+                let counts = failure.refusal.reason.code().status() != 503;
+                let counted = if counts { account.count(&mut self.limits, occasion, host, observe) } else { Ok(()) };
+                let decision = match counted {
+                    Ok(()) => refuse(gateway, &request, &target, failure, record),
+                    Err(exceeded) => refuse_exceeding(gateway, &request, Some(&target), &exceeded, record),
+                };
+                return Attempt { body, ..account.tell(decision, host).into() };
+            }
+        };
+        if let Some(caller) = verified.first().map(|verified| &verified.identity) {
+            record.authenticator = Some(caller.authenticator_name.clone());
+            observe(&mut || Step::Verified {
+                authenticator: caller.authenticator_name.clone(),
+                roles: caller.roles.len(),
+                scopes: caller.scopes.len(),
+            });
+        }
+        let mut account = Account::admitted(gateway, &target, &verified);
+        if let Err(exceeded) = account.count(&mut self.limits, occasion, host, observe) {
+            return account.tell(refuse_exceeding(gateway, &request, Some(&target), &exceeded, record), host).into();
+        }
+        // What others used up, or tried to, in vain, stays as it was.
+        uses.retain(|r#use| verified.iter().any(|verified| verified.identity.authenticator == r#use.authenticator));
+        let used = if is_real { use_up(&uses, &mut self.replay, now, host) } else { Ok(()) };
+        let decision = match used {
+            Ok(()) => forward(gateway, &request, &target, &verified, &mut self.issued, now, record),
+            Err(failure) => refuse(gateway, &request, &target, failure, record),
+        };
+        account.tell(decision, host).into()
+    }
+}
+
+/// Told of each step, as a closure, so that a step which nobody wants to see costs nothing.
+pub type Observer<'a> = &'a mut dyn FnMut(&mut dyn FnMut() -> Step);
+
+/// Uses up what the credentials of a request may be used for only once.
+fn use_up(uses: &[Use], replay: &mut Replay, now: UnixTime, store: &mut dyn Host) -> Result<(), Failure> {
+    uses.iter().try_for_each(|r#use| {
+        replay.enter(r#use, now, store).map_err(|rejected| {
+            let refusal = match rejected {
+                Rejected::Replayed => r#use.replayed.into(),
+                Rejected::Full => Refusal { reason: Reason::ReplayStoreFull, retry_after: Some(RETRY_AFTER) },
+            };
+            Failure::of_verified(refusal, r#use.authenticator)
+        })
+    })
+}
+
+fn name_of(gateway: &Gateway, id: AuthenticatorId) -> String {
+    let authenticator = gateway.authenticators.get(id.0);
+    authenticator.map(|authenticator| authenticator.name.clone()).unwrap_or_default()
+}
+
+/// When it is worth another try to remember something. Another nonce may find room at once.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
