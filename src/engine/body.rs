@@ -20,8 +20,10 @@ impl Engine {
     /// Takes the next piece of a body. Tells whether a decision is due: from [`resume`](Self::resume), or
     /// [`conclude`](Self::conclude) where the request went on.
     pub fn body(&mut self, id: RequestId, piece: &[u8]) -> bool {
-        let watched = self.watched.hash(id).is_some_and(|hash| hash.update(piece));
-        self.waiting.feed(id, piece) || watched
+        if let Some(hash) = self.watched.hash(id) {
+            hash.update(piece); // nobody waits for what would have been decided
+        }
+        self.waiting.feed(id, piece)
     }
 
     /// Takes the end of a body, or the trailers that follow it. Tells whether a decision is due.

@@ -104,7 +104,7 @@ impl Request {
             return Err(Failure); // this host does not hold it, whatever it was told
         }
         self.stream.read.set(size);
-        let is_due = read_body(configured, self.id, read, size)? || (end_of_body && configured.end_body(self.id)?);
+        let is_due = read_body(configured, self.id, read, size, end_of_body)?;
         match if is_due { configured.resume(self.id)? } else { None } {
             Some(decision) => self.stream.carry_out(configured, &decision),
             None => Ok(()),
@@ -121,8 +121,8 @@ impl Request {
         if !configured.wants_body(self.id)? {
             return Ok(None);
         }
-        let is_due = read_body(configured, self.id, 0, size.unwrap_or(0))?;
-        if is_due || (end_of_body && configured.end_body(self.id)?) { configured.conclude(self.id) } else { Ok(None) }
+        let is_due = read_body(configured, self.id, 0, size.unwrap_or(0), end_of_body)?;
+        if is_due { configured.conclude(self.id) } else { Ok(None) }
     }
 
     fn action(&self) -> Action {
@@ -247,17 +247,17 @@ impl Drop for Request {
     }
 }
 
-/// Shows a part of a body to the engine. Tells whether a decision is due.
-fn read_body(configured: &Configured, id: RequestId, from: usize, to: usize) -> Result<bool, Failure> {
+/// Shows a part of a body to the engine, all of it: what is too long for one authenticator need not be for another. Tells
+/// whether a decision is due.
+fn read_body(configured: &Configured, id: RequestId, from: usize, to: usize, is_last: bool) -> Result<bool, Failure> {
     let mut read = from;
+    let mut is_due = false;
     while read < to {
         let part = host::request_body(read, to.saturating_sub(read).min(MOST_AT_ONCE))?;
         read = read.saturating_add(part.len());
-        if configured.take_body(id, &part)? {
-            return Ok(true);
-        }
+        is_due |= configured.take_body(id, &part)?;
     }
-    Ok(false)
+    Ok((is_last && configured.end_body(id)?) || is_due)
 }
 
 /// All headers of a map. A host that gives fewer than it announced may hold back the one that matters.
