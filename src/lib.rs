@@ -10,7 +10,7 @@
 //! | What may a configuration say, and how is it checked? | [`config`] |
 //! | Which route decides? How are paths normalised? | [`route`] |
 //! | What is a request, a raw query, a credential? | [`request`], [`query`], [`credential`] |
-//! | How is a credential verified, how do authenticators combine? | [`auth`] |
+//! | How are tokens, keys, certificates and signatures of callers verified, and how do policies combine them? | [`auth`] |
 //! | How are tokens, key sets and claims read? | [`jose`] |
 //! | How is a signature verified? | [`crypto`] |
 //! | What is stripped, mapped, forwarded? | [`strip`], [`mapping`], [`forward`] |
@@ -19,6 +19,7 @@
 //! | What is an identity provider asked, and when? | [`provider`] |
 //! | What does the host offer besides requests? | [`host`] |
 //! | What is remembered? | [`cache`], [`replay`] |
+//! | How are JSON and times read? | [`json`], [`time`] |
 //! | How many requests pass? | [`limit`] |
 //!
 //! Dependencies point one way: `plugin` to [`engine`], that to [`auth`], [`route`] and [`mapping`], those to [`jose`],

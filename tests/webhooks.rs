@@ -42,7 +42,7 @@ fn what_is_longer_than_max_body_is_a_413_and_what_is_longer_than_the_host_s_buff
     let response = running.post(&body, SECRET, true);
     assert_eq!((response.status, response.body.as_slice()), (413, b"Payload Too Large".as_slice()));
     assert!(running.service.bytes() == 0);
-    assert_eq!(running.post(&body[..MEBIBYTE - 1], SECRET, true).status, 200);
+    assert_eq!(running.post(&body[..MEBIBYTE], SECRET, true).status, 200);
     running.finish();
     // With a larger one gatepost does, chunked or not.
     let running = Running::start(1, &json!({}), enlarge_buffer);
@@ -104,7 +104,6 @@ fn a_slow_client_does_not_make_the_log_name_the_setting() {
 #[test]
 fn a_request_is_accepted_once_by_all_workers_together() {
     let running = Running::start(4, &json!({}), |_| {});
-    let mut accepted = 0;
     for nonce in 0..8 {
         let authorization = sign_request(&format!("a-nonce-of-16-and-more-{nonce}"));
         let request = format!(
@@ -118,9 +117,7 @@ fn a_request_is_accepted_once_by_all_workers_together() {
         });
         assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
         assert_eq!(statuses.iter().filter(|status| **status == 401).count(), 15, "{statuses:?}");
-        accepted += 1;
     }
-    assert_eq!(accepted, 8);
     let busy = (0..4).filter(|worker| {
         let stat = format!("listener.127.0.0.1_0.worker_{worker}.downstream_cx_total");
         running.envoy.stat(&stat).unwrap_or(0) > 0
