@@ -21,6 +21,7 @@
 //! | What is remembered? | [`cache`], [`replay`] |
 //! | How are JSON and times read? | [`json`], [`time`] |
 //! | How many requests pass? | [`limit`] |
+//! | How is hexadecimal read and written? | [`hex`] |
 //!
 //! Dependencies point one way: `plugin` to [`engine`], that to [`auth`], [`route`] and [`mapping`], those to [`jose`],
 //! [`crypto`] and [`request`]. Nothing but `plugin` names proxy-wasm, reads a clock or makes a call.
@@ -45,6 +46,7 @@ pub mod crypto;
 pub mod deny;
 pub mod engine;
 pub mod forward;
+pub mod hex;
 pub mod host;
 pub mod identity_token;
 pub mod jose;

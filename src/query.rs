@@ -6,6 +6,8 @@
 
 use std::borrow::Cow;
 
+use crate::hex;
+
 /// One `name=value` between two separators.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Piece<'a> {
@@ -129,7 +131,7 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     while let Some((&byte, after)) = rest.split_first() {
         rest = after;
         match (byte, after) {
-            (b'%', [high, low, after @ ..]) => match hex_pair(*high, *low) {
+            (b'%', [high, low, after @ ..]) => match hex::read_pair(*high, *low) {
                 Some(value) => {
                     decoded.push(value);
                     rest = after;
@@ -156,23 +158,13 @@ fn encode(out: &mut Vec<u8>, text: &[u8]) {
 
 /// `%` and two upper-case hexadecimal digits (RFC 3986 §2.1).
 pub(crate) fn percent_encoded(byte: u8) -> [u8; 3] {
-    let digit = |nibble: u8| match nibble {
-        0..=9 => nibble.wrapping_add(b'0'),
-        _ => nibble.wrapping_sub(10).wrapping_add(b'A'),
-    };
-    [b'%', digit(byte >> 4), digit(byte & 0x0f)]
+    let [high, low] = hex::write_pair(byte).map(|digit| digit.to_ascii_uppercase());
+    [b'%', high, low]
 }
 
 /// Whether a byte is an unreserved character (RFC 3986 §2.3).
 pub(crate) fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
-}
-
-/// The byte that two hexadecimal digits stand for.
-pub(crate) fn hex_pair(high: u8, low: u8) -> Option<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let value = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
-    u8::try_from(value).ok()
 }
 
 #[cfg(test)]

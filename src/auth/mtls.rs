@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Authenticator, AuthenticatorId, Identity, Unverified, VerifiedToken, knowledge::Means, peer};
-use crate::{cache::WITHOUT_EXPIRY, deny::Reason, jose::claims::Times, json::Json};
+use crate::{cache::WITHOUT_EXPIRY, deny::Reason, hex, jose::claims::Times, json::Json};
 use peer::PeerCertificate;
 
 /// Which certificates are good: those that match any one pattern.
@@ -87,8 +87,8 @@ impl MtlsMethod {
         let uri = || uri_sans.iter().find(|uri| is_listed(&self.uri_sans, uri)).cloned();
         let dns = || dns_sans.iter().find(|name| is_listed(&self.dns_sans, &name.to_ascii_lowercase())).cloned();
         let subject = || subject.as_ref().filter(|subject| is_listed(&self.subjects, subject)).cloned();
-        let fingerprint = || digest.filter(|digest| self.fingerprints.contains(digest));
-        let fingerprint = || fingerprint().as_ref().map(peer::format_digest);
+        let fingerprint =
+            || digest.filter(|digest| self.fingerprints.contains(digest)).map(|digest| hex::write(&digest));
         uri().or_else(dns).or_else(subject).or_else(fingerprint)
     }
 }
@@ -113,7 +113,7 @@ fn claims(certificate: PeerCertificate) -> Json {
         ("uri_sans", list(uri_sans)),
         ("dns_sans", list(dns_sans)),
         ("subject", subject.map(Json::String)),
-        ("sha256", digest.as_ref().map(peer::format_digest).map(Json::String)),
+        ("sha256", digest.map(|digest| Json::String(hex::write(&digest)))),
     ];
     let members = members.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     Json::Object(members.collect())
@@ -241,8 +241,7 @@ mod tests {
         let found = subject(members, &[first, ("peer_certificate", PEM)]);
         assert_eq!(found.as_deref(), Some("spiffe://cluster.local/ns/prod/sa/b"));
         // A host that tells no digest: ours is the same.
-        let fingerprint =
-            peer::format_digest(&peer::digest(&mut Connection::new(&[("peer_certificate", PEM)])).unwrap());
+        let fingerprint = hex::write(&peer::digest(&mut Connection::new(&[("peer_certificate", PEM)])).unwrap());
         let found = subject(&format!(r#""fingerprints": ["{fingerprint}"]"#), &[("peer_certificate", PEM)]);
         assert_eq!(found, Some(fingerprint));
     });

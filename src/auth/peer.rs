@@ -1,7 +1,7 @@
 //! The client's certificate, as the host tells of it in the properties of the connection. No header says anything about it:
 //! whoever can send one could send any.
 
-use crate::{crypto::certificate::Certificate, deny::Reason, host::Host};
+use crate::{crypto::certificate::Certificate, deny::Reason, hex, host::Host};
 
 /// What is known of a client's certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,28 +62,9 @@ pub fn digest(host: &mut dyn Host) -> Option<[u8; 32]> {
     told_digest(host).or_else(|| Some(certificate(host)?.digest))
 }
 
-/// Reads a SHA-256 in hexadecimal.
-#[must_use]
-pub fn parse_digest(hex: &[u8]) -> Option<[u8; 32]> {
-    let hex: &[u8; 64] = hex.try_into().ok()?;
-    let nibble = |digit: u8| char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok());
-    let mut digest = [0; 32];
-    for (byte, pair) in digest.iter_mut().zip(hex.chunks_exact(2)) {
-        let [high, low] = pair else { return None };
-        *byte = nibble(*high)? << 4 | nibble(*low)?;
-    }
-    Some(digest)
-}
-
-/// Writes a SHA-256 in hexadecimal, in lower case.
-#[must_use]
-pub fn format_digest(digest: &[u8; 32]) -> String {
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// The SHA-256 that the host tells without our help.
 pub(super) fn told_digest(host: &mut dyn Host) -> Option<[u8; 32]> {
-    parse_digest(&host.property(&["connection", "sha256_peer_certificate_digest"])?)
+    hex::read(&host.property(&["connection", "sha256_peer_certificate_digest"])?)
 }
 
 /// Envoy 1.38 and later offer it.
@@ -182,15 +163,5 @@ pub(crate) mod tests {
         assert!(certificate.dns_sans.is_empty());
         assert_eq!(certificate.subject.as_deref(), Some("CN=a b"));
         assert_eq!(certificate.digest, Some([15; 32]));
-    });
-
-    test!(digests_are_64_digits, {
-        let hex = "00ff7F80".repeat(8);
-        let digest = parse_digest(hex.as_bytes()).unwrap();
-        assert_eq!(digest[..4], [0x00, 0xff, 0x7f, 0x80]);
-        assert_eq!(format_digest(&digest), hex.to_lowercase());
-        for bad in ["", &hex[1..], &format!("{hex}0"), &hex.replace("7F", "7G"), &hex.replace("7F", "+F")] {
-            assert_eq!(parse_digest(bad.as_bytes()), None, "{bad}");
-        }
     });
 }

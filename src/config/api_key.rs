@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     auth::api_key::{ApiKey, ApiKeys, Grant, KeyDigest},
+    hex,
     mapping::value::fits_header,
     time::UnixTime,
 };
@@ -45,7 +46,7 @@ impl Decode for Rc<ApiKeys> {
 impl Decode for Sha256Schema {
     fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
         let form = "the SHA-256 of a key, in 64 hexadecimal digits: `gatepost hash-key` tells it";
-        let Some(digest) = node.json.as_str().and_then(parse_digest) else {
+        let Some(digest) = node.json.as_str().and_then(|text| hex::read(text.as_bytes())) else {
             return node.wrong_type(form, errors);
         };
         if digest == DIGEST_OF_NOTHING {
@@ -127,21 +128,6 @@ pub fn compile_grant(
         return None;
     }
     Some(Grant { owner: name, scopes: scopes?, roles: roles?, limit: limit? })
-}
-
-/// A digest from its hexadecimal digits.
-fn parse_digest(text: &str) -> Option<KeyDigest> {
-    let mut digest = KeyDigest::default();
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != digest.len() || !rest.is_empty() {
-        return None;
-    }
-    for (byte, pair) in digest.iter_mut().zip(pairs) {
-        let digit = |digit: u8| char::from(digit).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let [high, low] = *pair;
-        *byte = digit(high)?.checked_mul(16)?.checked_add(digit(low)?)?;
-    }
-    Some(digest)
 }
 
 /// An id and an owner are forwarded in headers.

@@ -5,9 +5,9 @@ use super::{
     error::ConfigErrorKind,
     schema::MtlsSchema,
 };
-use crate::auth::{
-    mtls::{MtlsMethod, Pattern},
-    peer::parse_digest,
+use crate::{
+    auth::mtls::{MtlsMethod, Pattern},
+    hex,
 };
 
 /// Compiles the patterns, of which there has to be one at least.
@@ -81,7 +81,7 @@ fn fingerprint(text: &str) -> Option<[u8; 32]> {
     let has_colons = text.contains(':');
     let bytes: Vec<&str> = text.split(':').collect();
     let is_whole = !has_colons || bytes.iter().all(|byte| byte.len() == 2);
-    parse_digest(bytes.concat().as_bytes()).filter(|_| is_whole)
+    hex::read(bytes.concat().as_bytes()).filter(|_| is_whole)
 }
 
 fn is_name(byte: u8) -> bool {

@@ -16,7 +16,7 @@ use std::{
 
 use sha2::{Digest as _, Sha256};
 
-use crate::auth::Identity;
+use crate::{auth::Identity, hex};
 
 /// The text of an identity; none where it has no subject, which says nothing of who calls.
 #[must_use]
@@ -30,11 +30,7 @@ pub fn of_identity(identity: &Identity) -> Option<String> {
     let issuer = identity.issuer.as_deref();
     let length = issuer.map_or_else(|| "-".to_owned(), |issuer| issuer.len().to_string());
     let digest = Sha256::digest(format!("{length}:{}{subject}", issuer.unwrap_or_default()));
-    let mut text = format!("id:{authenticator}:");
-    for byte in digest {
-        let _ = write!(text, "{byte:02x}"); // writing to a string does not fail
-    }
-    Some(text)
+    Some(format!("id:{authenticator}:{}", hex::write(&digest)))
 }
 
 /// The text of an address, from `source.address` as the host gives it. All whose address is not known are one caller: a

@@ -5,7 +5,10 @@ use std::cell::Cell;
 use sha2::{Digest as _, Sha256};
 
 use super::{source::SourceConfig, status::Status};
-use crate::host::{Store, Unavailable};
+use crate::{
+    hex,
+    host::{Store, Unavailable},
+};
 
 /// The two slots of a document.
 #[derive(Debug)]
@@ -20,7 +23,7 @@ impl Slots {
     /// Documents of a kind that are fetched alike are one, whatever plugin and configuration asks for them.
     pub fn new(kind: &str, config: &SourceConfig) -> Self {
         let digest = Sha256::digest(format!("{config:?}"));
-        let name: String = digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::write(digest.get(..16).unwrap_or_default());
         // The number tells versions apart that write these slots in different ways.
         let slot = |what| format!("gatepost.{kind}.1.{name}.{what}");
         Self { status: slot("status"), document: slot("set"), alone: Cell::new(false) }

@@ -3,7 +3,7 @@
 //! Servers differ in how they read dots, slashes, encodings and parameters. A path that two of them could read
 //! differently is refused here, before any route is looked up (RFC 3986 §6.2.2, RFC 9110 §4.2.3).
 
-use crate::query::{hex_pair, is_unreserved};
+use crate::{hex, query::is_unreserved};
 
 /// What to do with a path that servers read differently.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -195,7 +195,7 @@ fn decode(raw: &[u8]) -> Result<(Vec<u8>, Vec<u8>), PathError> {
         let [high, low, after @ ..] = after else {
             return Err(PathError::MalformedEncoding);
         };
-        let value = hex_pair(*high, *low).ok_or(PathError::MalformedEncoding)?;
+        let value = hex::read_pair(*high, *low).ok_or(PathError::MalformedEncoding)?;
         rest = after;
         decoded.push(value);
         if is_unreserved(value) {
@@ -209,7 +209,8 @@ fn decode(raw: &[u8]) -> Result<(Vec<u8>, Vec<u8>), PathError> {
 
 /// Whether a decoded text would decode once more: `%2f`, or `%u002f` as some servers have it.
 fn hides_encoding(decoded: &[u8]) -> bool {
-    let plain = decoded.windows(3).any(|window| matches!(window, [b'%', high, low] if hex_pair(*high, *low).is_some()));
+    let plain =
+        decoded.windows(3).any(|window| matches!(window, [b'%', high, low] if hex::read_pair(*high, *low).is_some()));
     let wide = decoded
         .windows(6)
         .any(|window| matches!(window, [b'%', b'u' | b'U', digits @ ..] if digits.iter().all(u8::is_ascii_hexdigit)));

@@ -9,6 +9,7 @@ use super::{Secret, Tag, headers::Statement};
 use crate::{
     auth::{Authenticator, AuthenticatorId, Method},
     deny::Reason,
+    hex,
     request::Request,
 };
 
@@ -133,11 +134,7 @@ impl Hash {
         match self {
             Self::Keyed(macs) => macs.iter().cloned().map(tag).collect(),
             Self::Plain(hash) => {
-                let digest = hash.clone().finalize().iter().fold(String::new(), |mut hex, byte| {
-                    hex.push(nibble(byte >> 4));
-                    hex.push(nibble(byte & 0x0f));
-                    hex
-                });
+                let digest = hex::write(&hash.clone().finalize());
                 let sign =
                     |secret: &Secret| tag(secret.mac.clone().chain_update(&statement.prefix).chain_update(&digest));
                 secrets.iter().map(sign).collect()
@@ -153,10 +150,6 @@ impl fmt::Debug for BodyHash {
         let mut debug = f.debug_struct("BodyHash");
         debug.field("length", length).field("has_ended", has_ended).field("given_up", given_up).finish_non_exhaustive()
     }
-}
-
-fn nibble(nibble: u8) -> char {
-    char::from_digit(nibble.into(), 16).unwrap_or_default()
 }
 
 #[cfg(test)]

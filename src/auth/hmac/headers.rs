@@ -8,7 +8,7 @@ use base64::{
 use super::{AUTHORIZATION_SCHEME, Scheme, Tag};
 use crate::{
     deny::Reason,
-    query::hex_pair,
+    hex,
     request::{Request, folded_name},
     time::UnixTime,
 };
@@ -41,7 +41,7 @@ pub fn read<'a>(scheme: Scheme, request: &Request<'a>, path: &str) -> Result<Sta
     match scheme {
         Scheme::GitHub => {
             let value = credential(request, "x-hub-signature-256")?;
-            let signature = value.strip_prefix("sha256=").and_then(hex).ok_or(malformed)?;
+            let signature = value.strip_prefix("sha256=").and_then(lower_hex).ok_or(malformed)?;
             Ok(plain(signature, Vec::new()))
         }
         Scheme::Shopify => {
@@ -52,7 +52,7 @@ pub fn read<'a>(scheme: Scheme, request: &Request<'a>, path: &str) -> Result<Sta
         Scheme::Slack => {
             let value = credential(request, "x-slack-signature")?;
             let time = companion(request, "x-slack-request-timestamp")?;
-            let signature = value.strip_prefix("v0=").and_then(hex).ok_or(malformed)?;
+            let signature = value.strip_prefix("v0=").and_then(lower_hex).ok_or(malformed)?;
             let prefix = format!("v0:{time}:").into_bytes();
             Ok(Statement { time: Some(unix_time(time).ok_or(malformed)?), ..plain(signature, prefix) })
         }
@@ -77,7 +77,7 @@ fn stripe(value: &str) -> Option<Statement<'_>> {
         match item.split_once('=')? {
             ("t", text) if time.is_none() => time = Some((text, unix_time(text)?)),
             ("t", _) => return None,
-            ("v1", text) => signatures.push(hex(text)),
+            ("v1", text) => signatures.push(lower_hex(text)),
             _ => {}
         }
     }
@@ -224,17 +224,9 @@ fn unix_time(text: &str) -> Option<UnixTime> {
 }
 
 /// 64 hexadecimal digits in lower case, as every sender writes them.
-fn hex(text: &str) -> Option<Tag> {
-    let mut tag = Tag::default();
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let is_lower = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-    if pairs.len() != tag.len() || !rest.is_empty() || !is_lower {
-        return None;
-    }
-    for (byte, [high, low]) in tag.iter_mut().zip(pairs) {
-        *byte = hex_pair(*high, *low)?;
-    }
-    Some(tag)
+fn lower_hex(text: &str) -> Option<Tag> {
+    let is_lower = !text.bytes().any(|byte| byte.is_ascii_uppercase());
+    hex::read(text.as_bytes()).filter(|_| is_lower)
 }
 
 /// Padded base64 (RFC 4648 §4) of 32 bytes, with zero trailing bits.

@@ -58,10 +58,10 @@ test!(times_are_whole_seconds_in_one_spelling, {
 });
 
 test!(signatures_are_32_bytes_in_one_spelling, {
-    assert_eq!(hex(ZERO), Some([0; 32]));
-    assert_eq!(hex(&ZERO.replace('0', "f")), Some([0xff; 32]));
+    assert_eq!(lower_hex(ZERO), Some([0; 32]));
+    assert_eq!(lower_hex(&ZERO.replace('0', "f")), Some([0xff; 32]));
     for text in ["", &ZERO[1..], &ZERO[2..], &format!("{ZERO}00"), &ZERO.replace('0', "F"), &ZERO.replace('0', "g")] {
-        assert_eq!(hex(text), None, "{text}");
+        assert_eq!(lower_hex(text), None, "{text}");
     }
     assert_eq!(base64(ZERO_64), Some([0; 32]));
     let (unpadded, trailing) = (ZERO_64.trim_end_matches('='), ZERO_64.replace("A=", "B="));
