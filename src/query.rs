@@ -102,9 +102,9 @@ pub fn append(query: &mut Vec<u8>, name: &str, value: &[u8]) {
     if !query.is_empty() {
         query.push(b'&');
     }
-    encode(query, name.as_bytes());
+    query.extend_from_slice(percent_encoded(name.as_bytes()).as_bytes());
     query.push(b'=');
-    encode(query, value);
+    query.extend_from_slice(percent_encoded(value).as_bytes());
 }
 
 fn trimmed(name: &str) -> &str {
@@ -145,19 +145,21 @@ fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(decoded)
 }
 
-/// Percent-encodes all but the unreserved characters (RFC 3986 §2.3).
-fn encode(out: &mut Vec<u8>, text: &[u8]) {
+/// The text with all but the unreserved characters percent-encoded (RFC 3986 §2.3).
+pub(crate) fn percent_encoded(text: &[u8]) -> String {
+    let mut encoded = String::with_capacity(text.len());
     for &byte in text {
         if is_unreserved(byte) {
-            out.push(byte);
+            encoded.push(char::from(byte));
         } else {
-            out.extend_from_slice(&percent_encoded(byte));
+            encoded.extend(percent_triplet(byte).map(char::from));
         }
     }
+    encoded
 }
 
 /// `%` and two upper-case hexadecimal digits (RFC 3986 §2.1).
-pub(crate) fn percent_encoded(byte: u8) -> [u8; 3] {
+pub(crate) fn percent_triplet(byte: u8) -> [u8; 3] {
     let [high, low] = hex::write_pair(byte).map(|digit| digit.to_ascii_uppercase());
     [b'%', high, low]
 }

@@ -9,14 +9,11 @@
 //!
 //! No two callers have one text. What a token says of somebody is not readable in it: headers end in logs.
 
-use std::{
-    fmt::Write as _,
-    net::{IpAddr, Ipv6Addr, SocketAddr},
-};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{auth::Identity, hex};
+use crate::{auth::Identity, hex, query::percent_encoded};
 
 /// The text of an identity; none where it has no subject, which says nothing of who calls.
 #[must_use]
@@ -24,7 +21,7 @@ pub fn of_identity(identity: &Identity) -> Option<String> {
     let subject = identity.subject.as_deref()?;
     let authenticator = &identity.authenticator_name;
     if identity.method == "api_key" {
-        return Some(format!("key:{authenticator}:{}", percent_encoded(subject)));
+        return Some(format!("key:{authenticator}:{}", percent_encoded(subject.as_bytes())));
     }
     // The length parts the two, so that no other pair hashes to the same.
     let issuer = identity.issuer.as_deref();
@@ -65,19 +62,6 @@ fn parse(source: &[u8]) -> Option<IpAddr> {
 fn without_zone(text: &str) -> &str {
     let address = text.strip_prefix('[').and_then(|rest| rest.split_once(']')).map_or(text, |(address, _)| address);
     address.split_once('%').map_or(address, |(address, _)| address)
-}
-
-/// Everything but letters, digits, `-`, `.`, `_` and `~` encoded (RFC 3986 §2.3).
-fn percent_encoded(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~') {
-            encoded.push(char::from(byte));
-        } else {
-            let _ = write!(encoded, "%{byte:02X}"); // writing to a string does not fail
-        }
-    }
-    encoded
 }
 
 #[cfg(test)]

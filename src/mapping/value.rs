@@ -2,7 +2,7 @@
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
-use crate::{json::Json, query::percent_encoded};
+use crate::{json::Json, query::percent_triplet};
 
 /// A value that a source gave.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ fn joined(items: impl Iterator<Item = String>) -> Vec<u8> {
         }
         for byte in item.bytes() {
             match byte {
-                b',' | b'%' => list.extend_from_slice(&percent_encoded(byte)),
+                b',' | b'%' => list.extend_from_slice(&percent_triplet(byte)),
                 byte => list.push(byte),
             }
         }
