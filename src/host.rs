@@ -1,5 +1,7 @@
 //! What the host of an engine offers besides requests: data that its workers share, and properties of connections.
 
+use std::collections::HashMap;
+
 /// What the workers of a proxy share: slots with compare-and-swap.
 pub trait Store {
     /// The value of a slot, and the number that a later [`set`](Self::set) has to name; none where nobody has set it.
@@ -21,6 +23,11 @@ pub trait Store {
 /// The store cannot be used. Each worker then stands for itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
+
+/// A store of one worker's own, for what the host's does not take. Nobody else writes there, so that no write is ever lost
+/// and numbers say nothing. It grows with the slots that are set.
+#[derive(Debug, Default)]
+pub struct OwnStore(HashMap<String, Vec<u8>>);
 
 /// What a decision may ask of the host while it is made.
 pub trait Host: Store {
@@ -47,4 +54,42 @@ impl Store for NoHost {
     fn set(&mut self, _: &str, _: &[u8], _: u32) -> Result<bool, Unavailable> {
         Err(Unavailable)
     }
+}
+
+impl Store for OwnStore {
+    fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
+        Ok(self.0.get(slot).map(|value| (value.clone(), 0)))
+    }
+
+    fn set(&mut self, slot: &str, value: &[u8], _: u32) -> Result<bool, Unavailable> {
+        self.0.insert(slot.to_owned(), value.to_vec());
+        Ok(true)
+    }
+}
+
+#[cfg(test)]
+impl OwnStore {
+    /// What the slots hold.
+    pub(crate) fn values(&self) -> impl ExactSizeIterator<Item = &[u8]> {
+        self.0.values().map(Vec::as_slice)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::test;
+
+    test!(a_store_of_ones_own_takes_every_write, {
+        let mut store = OwnStore::default();
+        assert_eq!(store.get("a"), Ok(None));
+        for (value, expected) in [(b"1", u32::MAX), (b"2", 0), (b"3", 7), (b"4", u32::MAX)] {
+            assert_eq!(store.set("a", value, expected), Ok(true));
+            let (read, number) = store.get("a").unwrap().unwrap();
+            assert_eq!(read, value);
+            assert_eq!(store.set("b", value, number), Ok(true));
+        }
+        assert_eq!(store.get("b").unwrap().unwrap().0, b"4");
+        assert_eq!(store.get("c"), Ok(None));
+    });
 }

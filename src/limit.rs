@@ -14,12 +14,12 @@ mod bucket;
 pub mod caller;
 pub mod rate;
 
-use std::{collections::HashMap, fmt, time::Duration};
+use std::{fmt, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    host::{Store, Unavailable},
+    host::{OwnStore, Store, Unavailable},
     time::UnixTime,
 };
 use bucket::Bucket;
@@ -75,7 +75,7 @@ pub struct Exceeded {
 pub struct Limits {
     /// What tells a plugin's slots from another one's.
     plugin: u64,
-    /// For what the host's store does not take.
+    /// For what the host's store does not take: no more slots than there.
     own: OwnStore,
 }
 
@@ -238,21 +238,6 @@ impl Seen {
 impl fmt::Debug for Limits {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limits").finish_non_exhaustive()
-    }
-}
-
-/// Slots in this worker's memory: no more than the shared ones.
-#[derive(Default)]
-struct OwnStore(HashMap<String, Vec<u8>>);
-
-impl Store for OwnStore {
-    fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
-        Ok(self.0.get(slot).map(|bytes| (bytes.clone(), 1)))
-    }
-
-    fn set(&mut self, slot: &str, value: &[u8], _: u32) -> Result<bool, Unavailable> {
-        self.0.insert(slot.to_owned(), value.to_vec());
-        Ok(true)
     }
 }
 

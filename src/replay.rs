@@ -11,14 +11,12 @@
 
 mod set;
 
-use std::collections::HashMap;
-
 use sha2::{Digest as _, Sha256};
 
 use crate::{
     auth::{Authenticator, AuthenticatorId, Method},
     deny::Reason,
-    host::{Store, Unavailable},
+    host::{OwnStore, Store, Unavailable},
     time::UnixTime,
 };
 pub use set::WAYS;
@@ -29,7 +27,8 @@ use set::{Entry, Set};
 pub struct Replay {
     /// What tells the authenticators of a configuration from those of another, one for each.
     scopes: Vec<[u8; 32]>,
-    own: Own,
+    /// The table of a worker whose host has none.
+    own: OwnStore,
 }
 
 /// Something that is used by a request, and may be used by no other.
@@ -51,15 +50,11 @@ pub enum Rejected {
     Full,
 }
 
-/// The table of a worker whose host has none.
-#[derive(Debug, Default)]
-struct Own(HashMap<String, Vec<u8>>);
-
 impl Replay {
     /// Nothing of this worker's own has been used yet.
     #[must_use]
     pub fn new(authenticators: &[Authenticator]) -> Self {
-        Self { scopes: authenticators.iter().map(scope).collect(), own: Own::default() }
+        Self { scopes: authenticators.iter().map(scope).collect(), own: OwnStore::default() }
     }
 
     /// What a credential uses up: `nonce`, as chosen by whoever has `key`, until the last moment at which the credential
@@ -109,17 +104,6 @@ impl Replay {
             Ok(entered) => entered,
             Err(Unavailable) => enter(&slot, &r#use.entry, now, &mut self.own).unwrap_or(Err(Rejected::Full)),
         }
-    }
-}
-
-impl Store for Own {
-    fn get(&mut self, slot: &str) -> Result<Option<(Vec<u8>, u32)>, Unavailable> {
-        Ok(self.0.get(slot).map(|value| (value.clone(), 0)))
-    }
-
-    fn set(&mut self, slot: &str, value: &[u8], _: u32) -> Result<bool, Unavailable> {
-        self.0.insert(slot.to_owned(), value.to_vec());
-        Ok(true)
     }
 }
 

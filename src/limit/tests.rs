@@ -1,4 +1,4 @@
-use std::num::NonZeroU32;
+use std::{collections::HashMap, num::NonZeroU32};
 
 use super::*;
 use crate::{host::NoHost, test::test};
@@ -127,8 +127,8 @@ test!(memory_is_bounded_whoever_comes, {
     for number in 0..100_000 {
         assert!(limits.take(&[charge("a", 3, &number.to_string())], NOW, &mut NoHost).is_ok());
     }
-    assert_eq!(limits.own.0.len(), usize::from(LAST_SLOT) + 1);
-    assert!(limits.own.0.values().all(|bytes| bytes.len() <= 24 * bucket::WAYS));
+    assert_eq!(limits.own.values().len(), usize::from(LAST_SLOT) + 1);
+    assert!(limits.own.values().all(|bytes| bytes.len() <= 24 * bucket::WAYS));
 });
 
 test!(who_is_at_the_limit_stays_there_whoever_else_comes, {

@@ -1,4 +1,4 @@
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::*;
 use crate::{config, host::NoHost, test::test};
@@ -192,7 +192,7 @@ test!(without_a_store_a_worker_has_its_own_memory, {
     assert_eq!(alone.enter(&second, NOW, &mut store), Err(Rejected::Replayed));
     let uses: Vec<Use> = neighbours(&alone, "k").take(WAYS).collect();
     assert_eq!(uses.iter().filter(|r#use| alone.enter(r#use, NOW, &mut NoHost).is_ok()).count(), WAYS / 2);
-    assert!(alone.own.0.len() <= usize::from(SETS));
+    assert!(alone.own.values().len() <= usize::from(SETS));
 });
 
 test!(a_set_survives_its_slot_and_what_is_no_set_does_not, {
