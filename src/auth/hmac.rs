@@ -24,7 +24,7 @@ use headers::Statement;
 pub struct HmacMethod {
     /// Whose way of signing it is.
     pub scheme: Scheme,
-    /// Any one of these, for rotation; the keys where the scheme names them.
+    /// Any one of these, for rotation; the keys, by their ids in order, where the scheme names them.
     pub secrets: Vec<Secret>,
     /// By how much a signature's time may differ from the gateway's.
     pub tolerance: Duration,
@@ -194,7 +194,7 @@ impl HmacMethod {
         match statement.key {
             None => Some(&self.secrets),
             Some(id) => {
-                let position = self.secrets.iter().position(|secret| secret.key_id() == Some(id))?;
+                let position = self.secrets.binary_search_by(|secret| secret.key_id().cmp(&Some(id))).ok()?;
                 self.secrets.get(position..=position)
             }
         }

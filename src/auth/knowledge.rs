@@ -65,6 +65,8 @@ pub struct Means<'a> {
     pub replay: &'a mut Replay,
     /// What the credentials that were looked at use up, once the request is let through with them.
     pub uses: Vec<Use>,
+    /// What one authenticator has found used is used for all the others: the next of an `any` may know the same key.
+    pub spent: Vec<Spent>,
 }
 
 /// Whether a request may wait for a provider.
@@ -76,6 +78,13 @@ pub enum Patience {
     IsOver,
     /// Too many wait already.
     NoRoom,
+}
+
+/// What was used before, whoever has seen it.
+pub struct Spent {
+    replayed: Reason,
+    key: Box<[u8]>,
+    nonce: Box<[u8]>,
 }
 
 /// How a look-up has ended.
@@ -139,8 +148,10 @@ impl Means<'_> {
         until: UnixTime,
         replayed: Reason,
     ) -> Result<(), Unverified> {
+        let is_spent = |spent: &Spent| spent.replayed == replayed && *spent.key == *key && *spent.nonce == *nonce;
         let r#use = self.replay.make(authenticator, key, nonce, until, replayed);
-        if self.replay.is_used(&r#use, self.host) {
+        if self.spent.iter().any(is_spent) || self.replay.is_used(&r#use, self.host) {
+            self.spent.push(Spent { replayed, key: key.into(), nonce: nonce.into() });
             return Err(replayed.into());
         }
         self.uses.push(r#use);

@@ -169,6 +169,7 @@ mod tests {
             needs,
             replay,
             uses,
+            spent: Vec::new(),
         };
         method.verify(AuthenticatorId(0), authenticator, &mut means)
     }

@@ -210,7 +210,11 @@ impl Rule {
                 for rule in rules {
                     match rule.evaluate(Some(&required), request, verifier) {
                         Ok(verified) => return Ok(verified),
-                        // The next alternative is not asked before it is known that this one does not verify.
+                        // The next alternative is not asked before it is known that this one does not verify: a shadow,
+                        // which does not wait for a body, would forward another identity.
+                        Err(Stop::Failed(failure)) if failure.refusal.reason == Reason::BodyUnread => {
+                            return Err(Stop::Failed(failure));
+                        }
                         Err(Stop::Waits) => return Err(Stop::Waits),
                         Err(Stop::Failed(failure)) => failures.push(failure),
                     }

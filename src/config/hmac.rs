@@ -169,6 +169,7 @@ fn compile_keys(
             keys.push(Secret::of_key(id.clone(), &secret, grant, expires));
         }
     }
+    keys.sort_by(|one: &Secret, other| one.key_id().cmp(&other.key_id()));
     (keys.len() == schema.0.len()).then_some(keys)
 }
 

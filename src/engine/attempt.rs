@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     auth::{
-        AuthenticatorId, Refusal,
+        AuthenticatorId, Need, Refusal,
         hmac::BodyHash,
         knowledge::{Means, Patience, Settled},
         policy::{Failure, Outcome, Verifier},
@@ -108,6 +108,7 @@ impl Engine {
                 needs,
                 replay,
                 uses,
+                spent: Vec::new(),
             },
             csrf_origins: gateway.csrf_origins.as_deref(),
             observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
@@ -128,6 +129,12 @@ impl Engine {
             }
             Some(Outcome::Verified(verified)) => (verified, record),
             Some(Outcome::Waits) => {
+                if needs.contains(&Need::Body) && target.mode == Mode::Enforce {
+                    let mut account = Account::refused(gateway, target.route);
+                    if let Err(exceeded) = account.has_room_by_address(&mut self.limits, now, host) {
+                        return refuse_exceeding(gateway, &request, Some(&target), &exceeded, record).into();
+                    }
+                }
                 let needs = needs.into_iter().map(|need| (need, self.patience(need))).collect();
                 let wait = Wait { needs, is_shadow: target.mode == Mode::Shadow };
                 let decision = Decision { verdict: Verdict::Wait, record, route: target.id };

@@ -7,7 +7,7 @@
 use std::rc::Rc;
 
 use super::{
-    Decision, HeaderEdit, Step, Verdict,
+    Decision, HeaderEdit, Step, UnixTime, Verdict,
     attempt::{Observer, Occasion},
     target::Target,
 };
@@ -64,6 +64,19 @@ impl<'a> Account<'a> {
             observe(&mut || Step::RateLimit { name: limit.name, exceeded });
         }
         counted
+    }
+
+    /// Whether there is room by address, whoever the caller turns out to be: what is refused in any case need not be held
+    /// until its body is there.
+    pub fn has_room_by_address(
+        &mut self,
+        limits: &mut Limits,
+        now: UnixTime,
+        host: &mut dyn Host,
+    ) -> Result<(), Exceeded> {
+        let charges: Vec<Charge> =
+            self.charges(host).into_iter().filter(|charge| charge.limit.by == By::Address).collect();
+        limits.look_at(&charges, now, host)
     }
 
     /// Tells the host for whom the request counts, where it goes on and the configuration asks for it.
