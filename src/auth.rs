@@ -15,7 +15,7 @@ pub mod revocation;
 use std::{fmt, time::Duration};
 
 use crate::{
-    credential::{self, OnMultiple, Source},
+    credential::{self, OnMultiple, Source, scheme},
     deny::Reason,
     host::Host,
     jose::{
@@ -168,10 +168,10 @@ impl Method {
         match self {
             Self::Jwt(method) => method.dpop.mode.schemes(),
             Self::Introspection(_) => &["Bearer"],
-            Self::ApiKey(_) => &["ApiKey"],
+            Self::ApiKey(_) => &[scheme::API_KEY],
             // No scheme asks for a certificate: that is between the connection's ends (RFC 8446 §4.3.2).
             Self::Mtls(_) => &[],
-            Self::Hmac(_) => &[hmac::AUTHORIZATION_SCHEME],
+            Self::Hmac(_) => &[scheme::HMAC_SHA256],
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Where credentials are found in a request, and how they are taken out of it.
 
+pub mod scheme;
+
 use std::borrow::Cow;
 
 use crate::{

@@ -2,7 +2,7 @@
 
 use super::{AuthenticatorId, Unverified, VerifiedToken, confirmation::Confirmation, knowledge::Means};
 use crate::{
-    credential::{Credential, Source},
+    credential::{Credential, Source, scheme},
     deny::Reason,
     jose::{
         TokenError,
@@ -61,7 +61,7 @@ impl Dpop {
     ) -> Result<(), Unverified> {
         let Some(Confirmation::ProofKey(key)) = &token.confirmation else {
             // A proof by no key in particular proves nothing: the scheme would say that it does.
-            let claims_to_be = self.mode != DpopMode::Off && credential.schemes.has("DPoP");
+            let claims_to_be = self.mode != DpopMode::Off && credential.schemes.has(scheme::DPOP);
             return if claims_to_be { Err(TokenError::NotBoundToProof.into()) } else { Ok(()) };
         };
         // RFC 9449 §7.2: whoever stole the token would present it so.
@@ -95,8 +95,8 @@ impl DpopMode {
     pub fn schemes(self) -> &'static [&'static str] {
         match self {
             Self::Off => &["Bearer"],
-            Self::Allowed => &["Bearer", "DPoP"],
-            Self::Required => &["DPoP"],
+            Self::Allowed => &["Bearer", scheme::DPOP],
+            Self::Required => &[scheme::DPOP],
         }
     }
 

@@ -14,7 +14,14 @@ use super::{
     api_key::Grant,
     knowledge::{Means, unavailable},
 };
-use crate::{credential::Source, deny::Reason, jose::claims::Times, json::Json, request::Request, time::UnixTime};
+use crate::{
+    credential::{Source, scheme},
+    deny::Reason,
+    jose::claims::Times,
+    json::Json,
+    request::Request,
+    time::UnixTime,
+};
 pub use body::BodyHash;
 use body::Hash;
 use headers::Statement;
@@ -76,7 +83,7 @@ impl Scheme {
             Self::Slack => ("x-slack-signature", None),
             Self::Shopify => ("x-shopify-hmac-sha256", None),
             Self::StandardWebhooks => ("webhook-signature", None),
-            Self::Generic => ("authorization", Some(AUTHORIZATION_SCHEME.to_owned())),
+            Self::Generic => ("authorization", Some(scheme::HMAC_SHA256.to_owned())),
         };
         Source::Header { name: name.to_owned(), scheme }
     }
@@ -260,9 +267,6 @@ fn announced_length(request: &Request<'_>) -> Option<usize> {
 
 /// What may be good at a moment is remembered at that moment.
 const ROUNDING: Duration = Duration::from_secs(1);
-
-/// The authentication scheme (RFC 9110 §11.1) of signed requests, in challenges and in the `Authorization` of generic ones.
-pub const AUTHORIZATION_SCHEME: &str = "HMAC-SHA256";
 
 #[cfg(test)]
 mod tests;

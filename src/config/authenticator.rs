@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     auth::{Authenticator, Grants, Method, api_key::ApiKeyMethod, dpop::DpopMode},
-    credential::{OnMultiple, Source},
+    credential::{OnMultiple, Source, scheme},
     jose::claims::{Accepted, AcceptedTypes, ClaimPath, Expectations},
 };
 
@@ -37,7 +37,7 @@ pub fn compile_authenticator(
         AuthenticatorSchema::Jwt(schema) => {
             let mut default = bearer();
             // Bearer tokens are read where they are not accepted as well, and refused rather than overlooked.
-            default.extend((dpop_mode(schema) != DpopMode::Off).then(|| authorization("DPoP")));
+            default.extend((dpop_mode(schema) != DpopMode::Off).then(|| authorization(scheme::DPOP)));
             Some((default, &schema.from, &schema.on_multiple, &schema.forward_credential))
         }
         AuthenticatorSchema::Introspection(schema) => {

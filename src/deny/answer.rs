@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Code;
-use crate::{crypto::Algorithm, limit::Limit};
+use crate::{credential::scheme, crypto::Algorithm, limit::Limit};
 
 /// A status of gRPC and its message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,16 +183,16 @@ fn challenge(scheme: &str, code: Code, responses: &Responses, circumstances: &Ci
     if let Some(realm) = &responses.realm {
         attribute("realm", realm);
     }
-    if scheme == "DPoP" {
+    if scheme == scheme::DPOP {
         let algorithms = Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.is_symmetric());
         attribute("algs", &algorithms.map(Algorithm::name).collect::<Vec<_>>().join(" "));
     }
     // What was wrong with a token, or a proof, says nothing to callers of other schemes.
     let error = match code.oauth_error() {
         Some(_) if circumstances.proof_failed => {
-            (scheme == "DPoP").then_some(("invalid_dpop_proof", "The DPoP proof is not valid"))
+            (scheme == scheme::DPOP).then_some(("invalid_dpop_proof", "The DPoP proof is not valid"))
         }
-        Some("invalid_token") if matches!(scheme, "ApiKey" | "HMAC-SHA256") => None,
+        Some("invalid_token") if matches!(scheme, scheme::API_KEY | scheme::HMAC_SHA256) => None,
         error => error.map(|error| (error, code.description())),
     };
     if let Some((error, description)) = error {

@@ -5,8 +5,9 @@ use base64::{
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
 };
 
-use super::{AUTHORIZATION_SCHEME, Scheme, Tag};
+use super::{Scheme, Tag};
 use crate::{
+    credential::scheme::HMAC_SHA256,
     deny::Reason,
     hex,
     request::{Request, folded_name},
@@ -151,9 +152,8 @@ fn authorization<'a>(request: &Request<'a>) -> Result<&'a str, Reason> {
 /// by commas as well: but no parameter holds a blank, so that one tells where a header of its own began.
 fn after_schemes(value: &[u8]) -> Vec<Option<&str>> {
     let Ok(text) = std::str::from_utf8(value) else {
-        let is_ours = value
-            .get(..AUTHORIZATION_SCHEME.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(AUTHORIZATION_SCHEME.as_bytes()));
+        let is_ours =
+            value.get(..HMAC_SHA256.len()).is_some_and(|start| start.eq_ignore_ascii_case(HMAC_SHA256.as_bytes()));
         return if is_ours { vec![None] } else { Vec::new() };
     };
     let mut starts: Vec<usize> = text
@@ -173,8 +173,8 @@ fn after_schemes(value: &[u8]) -> Vec<Option<&str>> {
 
 /// What follows the scheme; nothing where the value has another one, `Some(None)` where nothing good follows.
 fn after_scheme(value: &str) -> Option<Option<&str>> {
-    let (start, rest) = value.split_at_checked(AUTHORIZATION_SCHEME.len())?;
-    if !start.eq_ignore_ascii_case(AUTHORIZATION_SCHEME) || rest.bytes().next().is_some_and(crate::request::is_token) {
+    let (start, rest) = value.split_at_checked(HMAC_SHA256.len())?;
+    if !start.eq_ignore_ascii_case(HMAC_SHA256) || rest.bytes().next().is_some_and(crate::request::is_token) {
         return None;
     }
     let parameters = rest.strip_prefix(' ').map(|rest| rest.trim_start_matches(' '));
