@@ -1,3 +1,4 @@
+import java.io.PrintStream;
 import java.util.*;
 
 /** Verifies `audience token` lines by the page's program: `ok SUBJECT` or `refused` for each. */
@@ -7,13 +8,15 @@ public final class Driver {
                 ? IdentityToken.Key.es256(key[2], key[3])
                 : IdentityToken.Key.ed25519(key[2]);
         Scanner lines = new Scanner(System.in, "UTF-8");
+        // Whatever the locale is: without one, Java writes ASCII.
+        PrintStream out = new PrintStream(System.out, true, "UTF-8");
         while (lines.hasNextLine()) {
             String[] line = lines.nextLine().split(" ", -1);
             try {
                 Object subject = new IdentityToken(Map.of(key[1], read), line[0]).verify(line[1]).get("sub");
-                System.out.println("ok " + subject);
+                out.println("ok " + subject);
             } catch (IdentityToken.Refused refused) {
-                System.out.println("refused");
+                out.println("refused");
             }
         }
     }
