@@ -224,11 +224,18 @@ impl Rule {
             Combination::All(rules) => {
                 let mut all = Vec::new();
                 let mut failures = Vec::new();
+                let mut lacks = None;
                 let mut waits = false;
                 for (index, rule) in rules.iter().enumerate() {
                     // The first one speaks: it has to hold what is required, and no other does.
-                    let required = (index == 0).then_some(&required);
-                    match rule.evaluate(required, request, verifier) {
+                    let speaks = index == 0;
+                    let mut verified = rule.evaluate(speaks.then_some(&required), request, verifier);
+                    if speaks && let Err(Stop::Failed(failure)) = verified {
+                        // Who has not all the credentials is told of that first, whatever else is required.
+                        verified = rule.evaluate(None, request, verifier);
+                        lacks = verified.is_ok().then_some(failure);
+                    }
+                    match verified {
                         Ok(verified) => all.extend(verified),
                         // All providers are asked at once.
                         Err(Stop::Waits) => waits = true,
@@ -239,8 +246,9 @@ impl Rule {
                     return Err(Stop::Waits);
                 }
                 if failures.is_empty() {
-                    return Ok(all);
+                    return lacks.map_or(Ok(all), |failure| Err(Stop::Failed(failure)));
                 }
+                failures.extend(lacks.filter(|failure| failure.refusal.retry_after.is_some()));
                 let mut failure = Failure::most_useful(failures);
                 failure.presented |= !all.is_empty();
                 Err(Stop::Failed(failure))
