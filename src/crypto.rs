@@ -32,7 +32,7 @@ mod rsa;
 mod signing;
 
 pub use error::{KeyError, PemKind};
-pub use signing::{PublicMembers, SigningKey, SigningKeyError};
+pub use signing::{PublicMembers, SigningKey, SigningKeyError, thumbprint};
 
 /// A JWS algorithm (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864). `none` does not exist.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

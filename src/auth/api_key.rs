@@ -38,7 +38,7 @@ pub struct ApiKey {
     pub expires: Option<UnixTime>,
 }
 
-/// What an API key allows. Many keys may share one.
+/// What a key allows. Many API keys may share one.
 #[derive(Default, PartialEq, Eq, Hash)]
 pub struct Grant {
     /// Whose it is.
@@ -77,20 +77,35 @@ impl ApiKeyMethod {
         if key.expires.is_some_and(|expires| now >= expires) {
             return Err(Reason::ExpiredApiKey.into());
         }
+        let subject = Some(key.id.to_string());
+        Ok(Rc::new(key.grant.verified(id, authenticator, "api_key", subject, key.expires)))
+    }
+}
+
+impl Grant {
+    /// Whoever has shown a key with this grant, and until when.
+    pub(super) fn verified(
+        &self,
+        id: AuthenticatorId,
+        authenticator: &Authenticator,
+        method: &'static str,
+        subject: Option<String>,
+        expires: Option<UnixTime>,
+    ) -> VerifiedToken {
         let identity = Identity {
             authenticator: id,
             authenticator_name: authenticator.name.clone(),
-            method: "api_key",
+            method,
             issuer: None,
-            subject: Some(key.id.to_string()),
-            owner: key.grant.owner.clone(),
-            limit: key.grant.limit,
-            roles: key.grant.roles.clone(),
-            scopes: key.grant.scopes.clone(),
+            subject,
+            owner: self.owner.clone(),
+            limit: self.limit,
+            roles: self.roles.clone(),
+            scopes: self.scopes.clone(),
             claims: Json::Null,
         };
-        let times = Times { expires: key.expires.map(UnixTime::as_secs_f64), ..Times::default() };
-        Ok(Rc::new(VerifiedToken { identity, times, key: None, confirmation: None }))
+        let times = Times { expires: expires.map(UnixTime::as_secs_f64), ..Times::default() };
+        VerifiedToken { identity, times, key: None, confirmation: None }
     }
 }
 

@@ -10,15 +10,13 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::{
-    Authenticator, AuthenticatorId, Identity, Need, Unverified, VerifiedToken,
+    Authenticator, AuthenticatorId, Need, Unverified, VerifiedToken,
     api_key::Grant,
     knowledge::{Means, unavailable},
 };
 use crate::{
     credential::{Source, scheme},
     deny::Reason,
-    jose::claims::Times,
-    json::Json,
     request::Request,
     time::UnixTime,
 };
@@ -216,21 +214,10 @@ impl HmacMethod {
     }
 
     fn verified(&self, id: AuthenticatorId, authenticator: &Authenticator, secret: &Secret) -> VerifiedToken {
-        let key = secret.key.as_ref();
-        let identity = Identity {
-            authenticator: id,
-            authenticator_name: authenticator.name.clone(),
-            method: "hmac",
-            issuer: None,
-            subject: key.map(|key| key.id.clone()),
-            owner: key.and_then(|key| key.grant.owner.clone()),
-            limit: key.and_then(|key| key.grant.limit),
-            roles: key.map(|key| key.grant.roles.clone()).unwrap_or_default(),
-            scopes: key.map(|key| key.grant.scopes.clone()).unwrap_or_default(),
-            claims: Json::Null,
-        };
-        let times = Times { expires: secret.expires().map(UnixTime::as_secs_f64), ..Times::default() };
-        VerifiedToken { identity, times, key: None, confirmation: None }
+        match &secret.key {
+            Some(key) => key.grant.verified(id, authenticator, "hmac", Some(key.id.clone()), key.expires),
+            None => Grant::default().verified(id, authenticator, "hmac", None, None),
+        }
     }
 }
 

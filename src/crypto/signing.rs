@@ -17,6 +17,7 @@ use super::{
     Algorithm,
     pem::{self, PemError},
 };
+use crate::json::Json;
 
 /// A key that signs by one algorithm.
 ///
@@ -118,10 +119,15 @@ impl SigningKey {
     #[must_use]
     pub fn thumbprint(&self) -> Option<String> {
         let members = self.public_members()?;
-        // None of the values needs escaping.
-        let members: Vec<String> = members.iter().map(|(name, value)| format!("\"{name}\":\"{value}\"")).collect();
-        Some(BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(format!("{{{}}}", members.join(",")))))
+        let members = members.iter().map(|(name, value)| (*name, value.as_str()));
+        Some(BASE64_URL_SAFE_NO_PAD.encode(thumbprint(members)))
     }
+}
+
+/// The thumbprint of a key with these members, which are those that make it, in the order of their names (RFC 7638 §3).
+pub fn thumbprint<'a>(members: impl Iterator<Item = (&'a str, &'a str)>) -> [u8; 32] {
+    let members = members.map(|(name, value)| format!("\"{name}\":{}", Json::String(value.to_owned())));
+    Sha256::digest(format!("{{{}}}", members.collect::<Vec<_>>().join(","))).into()
 }
 
 impl fmt::Debug for SigningKey {

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::TokenError;
 use crate::{
-    crypto::{Algorithm, AlgorithmSet, Curve, KeyError, VerificationKey},
+    crypto::{self, Algorithm, AlgorithmSet, Curve, KeyError, VerificationKey},
     json::Json,
 };
 
@@ -121,16 +121,14 @@ impl Jwk {
 #[must_use]
 pub fn thumbprint(json: &Json) -> Option<[u8; 32]> {
     let text = |member| json.get(member)?.as_str();
-    // In the order of their names. What would have to be escaped is in no key.
     let members: &[&str] = match text("kty")? {
         "RSA" => &["e", "kty", "n"],
         "EC" => &["crv", "kty", "x", "y"],
         "OKP" => &["crv", "kty", "x"],
         _ => return None,
     };
-    let members = members.iter().map(|name| Some(format!("\"{name}\":{}", Json::String(text(name)?.to_owned()))));
-    let members = members.collect::<Option<Vec<_>>>()?;
-    Some(Sha256::digest(format!("{{{}}}", members.join(","))).into())
+    let members = members.iter().map(|name| Some((*name, text(name)?))).collect::<Option<Vec<_>>>()?;
+    Some(crypto::thumbprint(members.into_iter()))
 }
 
 impl KeySet {
