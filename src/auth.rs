@@ -12,7 +12,7 @@ pub mod peer;
 pub mod policy;
 pub mod revocation;
 
-use std::{fmt, time::Duration};
+use std::{fmt, rc::Rc, time::Duration};
 
 use crate::{
     credential::{self, OnMultiple, Source, scheme},
@@ -26,6 +26,7 @@ use crate::{
     },
     json::Json,
     limit::rate::Rate,
+    mapping::Memo,
     provider::{keys::KeySourceId, lookup::TokenDigest, revocation::RevocationSourceId},
     request::Request,
     time::UnixTime,
@@ -40,7 +41,7 @@ pub struct AuthenticatorId(pub usize);
 #[derive(Debug)]
 pub struct Authenticator {
     /// Its name in the configuration.
-    pub name: String,
+    pub name: Rc<str>,
     /// Where it looks for credentials.
     pub sources: Vec<Source>,
     /// What it does about several that differ.
@@ -77,6 +78,8 @@ pub struct VerifiedToken {
     pub key: Option<KeyFingerprint>,
     /// What whoever presents it has to prove besides.
     pub confirmation: Option<Confirmation>,
+    /// What the route that it was last used on sets for it.
+    pub mapped: Memo,
 }
 
 /// Who was verified, and what is known of them. Only an authenticator makes one: outside the crate there is no way to.
@@ -85,7 +88,7 @@ pub struct Identity {
     /// Who verified it.
     pub authenticator: AuthenticatorId,
     /// That one's name.
-    pub authenticator_name: String,
+    pub authenticator_name: Rc<str>,
     /// The method, as `$identity.method` has it.
     pub method: &'static str,
     /// `iss`
@@ -177,6 +180,17 @@ impl Method {
 }
 
 impl VerifiedToken {
+    /// What was verified just now.
+    #[must_use]
+    pub fn new(
+        identity: Identity,
+        times: Times,
+        key: Option<KeyFingerprint>,
+        confirmation: Option<Confirmation>,
+    ) -> Self {
+        Self { identity, times, key, confirmation, mapped: Memo::default() }
+    }
+
     /// Checks what depends on the moment and the connection.
     ///
     /// # Errors

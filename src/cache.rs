@@ -1,20 +1,36 @@
 //! Tokens that were verified, so that their signatures need not be verified again; and tokens that were signed.
 
-use std::{collections::hash_map::RandomState, num::NonZeroUsize, rc::Rc, time::Duration};
+use std::{
+    collections::hash_map::RandomState,
+    hash::{BuildHasher, DefaultHasher, Hasher},
+    num::NonZeroUsize,
+    rc::Rc,
+    time::Duration,
+};
 
 use lru::LruCache;
 
-use crate::{auth::VerifiedToken, time::UnixTime};
+use crate::{auth::VerifiedToken, mapping, time::UnixTime};
 
 /// The verified tokens of one authenticator, found by the whole token, byte for byte, or by its SHA-256. Bounded in number
 /// and in bytes; the least recently used go first.
 #[derive(Debug)]
-pub struct TokenCache<T = VerifiedToken> {
-    entries: LruCache<Box<[u8]>, Entry<T>, RandomState>,
+pub struct TokenCache<T = VerifiedToken, S: BuildHasher = BySignature> {
+    entries: LruCache<Box<[u8]>, Entry<T>, S>,
     capacity: usize,
     bytes: usize,
     most_bytes: usize,
 }
+
+/// Hashes the end of a token: it belongs to the signature, which nobody but the issuer can choose, or is that of a digest.
+/// A token that was not verified is never kept, so that nobody fills the cache with tokens of one hash; and all bytes are
+/// compared.
+#[derive(Clone, Debug, Default)]
+pub struct BySignature(RandomState);
+
+/// The hasher of [`BySignature`].
+#[derive(Clone, Debug)]
+pub struct EndHasher(DefaultHasher);
 
 /// What takes memory.
 pub trait Footprint {
@@ -30,13 +46,31 @@ struct Entry<T> {
     bytes: usize,
 }
 
-impl<T: Footprint> TokenCache<T> {
+impl BuildHasher for BySignature {
+    type Hasher = EndHasher;
+
+    fn build_hasher(&self) -> EndHasher {
+        EndHasher(self.0.build_hasher())
+    }
+}
+
+impl Hasher for EndHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        self.0.write(bytes.last_chunk::<HASHED_BYTES>().map_or(bytes, <[u8; HASHED_BYTES]>::as_slice));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.finish()
+    }
+}
+
+impl<T: Footprint, S: BuildHasher + Default> TokenCache<T, S> {
     /// A cache of this many tokens at most.
     #[must_use]
     pub fn new(capacity: NonZeroUsize) -> Self {
         Self {
             // Grown as needed: a bounded one of the library takes all its room at once.
-            entries: LruCache::unbounded_with_hasher(RandomState::new()),
+            entries: LruCache::unbounded_with_hasher(S::default()),
             capacity: capacity.get(),
             bytes: 0,
             most_bytes: capacity.get().saturating_mul(MEAN_BYTES),
@@ -100,12 +134,15 @@ impl<T: Footprint> TokenCache<T> {
 
 impl Footprint for VerifiedToken {
     fn footprint(&self) -> usize {
-        self.identity.claims.footprint()
+        self.identity.claims.footprint().saturating_add(mapping::MOST_KEPT)
     }
 }
 
 /// How long a token without `exp` is kept.
 pub const WITHOUT_EXPIRY: Duration = Duration::from_secs(300);
+
+/// 192 bits of a signature in base64url, 256 of a digest.
+const HASHED_BYTES: usize = 32;
 
 /// The room that a token and its claims take on average, in bytes: very long ones push out more than one other.
 const MEAN_BYTES: usize = 4096;
@@ -117,6 +154,7 @@ mod tests {
         auth::{AuthenticatorId, Identity},
         jose::claims::Times,
         json::Json,
+        mapping::Memo,
         test::test,
     };
 
@@ -126,7 +164,7 @@ mod tests {
         Rc::new(VerifiedToken {
             identity: Identity {
                 authenticator: AuthenticatorId(0),
-                authenticator_name: String::new(),
+                authenticator_name: "".into(),
                 method: "jwt",
                 issuer: None,
                 subject: None,
@@ -139,6 +177,7 @@ mod tests {
             times: Times { expires, ..Times::default() },
             key: None,
             confirmation: None,
+            mapped: Memo::default(),
         })
     }
 

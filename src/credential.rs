@@ -55,7 +55,10 @@ pub struct Credential<'a> {
 
 /// Authentication schemes (RFC 9110 §11.1), compared without case.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Schemes<'a>(Vec<&'a str>);
+pub struct Schemes<'a> {
+    first: Option<&'a str>,
+    others: Vec<&'a str>,
+}
 
 /// Places from which credentials are removed, for all authenticators of a route together. Credentials are read under
 /// their exact names, and removed under every spelling that a service could take for one of them.
@@ -92,36 +95,48 @@ impl Source {
         }
     }
 
-    /// Every value that the request presents here. Empty ones are none.
-    fn values<'a>(&self, request: &Request<'a>) -> Vec<Presented<'a>> {
+    /// Shows every value that the request presents here, until somebody has seen enough. Empty ones are none.
+    fn try_for_each<'a, E>(
+        &self,
+        request: &Request<'a>,
+        mut show: impl FnMut(Presented<'a>) -> Result<(), E>,
+    ) -> Result<(), E> {
         match self {
-            Self::Header { name, scheme } => {
-                let values = request.header(name);
-                match scheme {
-                    Some(scheme) => values.flat_map(|value| after_schemes(value, scheme)).collect(),
-                    None => values.filter(|value| !value.is_empty()).map(whole).collect(),
-                }
-            }
+            Self::Header { name, scheme } => request.header(name).try_for_each(|value| match scheme {
+                Some(scheme) => after_schemes(value, scheme, &mut show),
+                None if value.is_empty() => Ok(()),
+                None => show(whole(value)),
+            }),
             Self::Cookie { name } => crumbs(request)
                 .filter_map(|crumb| crumb_value(crumb, name))
                 .filter(|value| !value.is_empty())
-                .map(whole)
-                .collect(),
+                .try_for_each(|value| show(whole(value))),
             Self::Query { name } => query::pieces(request.query.unwrap_or_default())
                 .filter(|piece| *piece.name() == *name.as_bytes())
                 .map(|piece| piece.value())
                 .filter(|value| !value.is_empty())
-                .map(|value| String::from_utf8(value.into_owned()).ok().map(Cow::Owned))
-                .collect(),
+                .try_for_each(|value| show(String::from_utf8(value.into_owned()).ok().map(Cow::Owned))),
         }
+    }
+
+    /// Whether the request presents a value here.
+    fn is_used(&self, request: &Request<'_>) -> bool {
+        self.try_for_each(request, |_| Err(())).is_err()
     }
 }
 
-impl Schemes<'_> {
+impl<'a> Schemes<'a> {
     /// Whether one of them is this.
     #[must_use]
     pub fn has(&self, scheme: &str) -> bool {
-        self.0.iter().any(|other| other.eq_ignore_ascii_case(scheme))
+        self.first.iter().chain(&self.others).any(|other| other.eq_ignore_ascii_case(scheme))
+    }
+
+    fn insert(&mut self, scheme: &'a str) {
+        match self.first {
+            None => self.first = Some(scheme),
+            Some(_) => self.others.push(scheme),
+        }
     }
 }
 
@@ -140,14 +155,15 @@ pub fn find<'a>(
     let mut schemes = Schemes::default();
     for source in sources {
         let cookie = matches!(source, Source::Cookie { .. });
-        for value in source.values(request) {
+        source.try_for_each(request, |value| {
             match &mut found {
                 None => found = Some((value, cookie)),
                 Some((first, from_cookie)) if *first == value => *from_cookie &= cookie,
                 Some(_) => return Err(Reason::AmbiguousCredential),
             }
-            schemes.0.extend(source.scheme());
-        }
+            source.scheme().into_iter().for_each(|scheme| schemes.insert(scheme));
+            Ok(())
+        })?;
         if found.is_some() && on_multiple == OnMultiple::FirstSource {
             break;
         }
@@ -163,7 +179,7 @@ pub fn find<'a>(
 #[must_use]
 pub fn carriers<'a>(sources: &'a [Source], on_multiple: OnMultiple, request: &Request<'_>) -> Vec<&'a Source> {
     let most = if on_multiple == OnMultiple::FirstSource { 1 } else { sources.len() };
-    sources.iter().filter(|source| !source.values(request).is_empty()).take(most).collect()
+    sources.iter().filter(|source| source.is_used(request)).take(most).collect()
 }
 
 impl Places {
@@ -207,6 +223,9 @@ impl Places {
     /// What is left of the request's cookies, or nothing where all of them stay.
     #[must_use]
     pub fn strip_cookies(&self, request: &Request<'_>) -> Option<Vec<u8>> {
+        if self.cookies.is_empty() {
+            return None;
+        }
         let kept = |name: &String| self.kept.contains(&Source::Cookie { name: name.clone() });
         let names: Vec<&String> = self.cookies.iter().filter(|name| !kept(name)).collect();
         let unwanted = |crumb: &[u8]| names.iter().any(|name| crumb_value(crumb, name).is_some());
@@ -228,17 +247,27 @@ impl Places {
     }
 }
 
-/// The tokens after an authentication scheme. Envoy joins repeated headers that it knows with commas, which no token
+/// Shows the tokens after an authentication scheme. Envoy joins repeated headers that it knows with commas, which no token
 /// holds: where every part begins with a scheme, each is a header of its own.
-fn after_schemes<'a>(value: &'a [u8], scheme: &str) -> Vec<Presented<'a>> {
+fn after_schemes<'a, E>(
+    value: &'a [u8],
+    scheme: &str,
+    show: &mut impl FnMut(Presented<'a>) -> Result<(), E>,
+) -> Result<(), E> {
     let parts = || value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     match after_scheme(value, scheme) {
-        Some(whole) => {
-            let joined: Option<Vec<_>> = parts().map(|part| after_scheme(part, scheme)).collect();
-            joined.filter(|values| values.len() > 1).unwrap_or_else(|| vec![whole])
+        // No token holds a comma.
+        Some(Some(token)) => show(Some(token)),
+        Some(None) => {
+            let is_joined = value.contains(&b',') && parts().all(|part| after_scheme(part, scheme).is_some());
+            if !is_joined {
+                return show(None);
+            }
+            parts().filter_map(|part| after_scheme(part, scheme)).try_for_each(show)
         }
         // Not at the start of the value, so it is not read; but it is there, and an optional route must not overlook it.
-        None => parts().skip(1).filter_map(|part| after_scheme(part, scheme)).map(|_| None).take(1).collect(),
+        None if value.contains(&b',') && parts().skip(1).any(|part| after_scheme(part, scheme).is_some()) => show(None),
+        None => Ok(()),
     }
 }
 
@@ -255,8 +284,26 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &str) -> Option<Presented<'a>> {
     }
     let blanks = rest.iter().take_while(|byte| **byte == b' ').count();
     let token = rest.get(blanks..).unwrap_or_default();
-    let one_token = !token.is_empty() && token.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
-    Some(if one_token { whole(token) } else { None })
+    Some(if is_one_token(token) { whole(token) } else { None })
+}
+
+/// Whether all bytes are visible ASCII, and none a comma: eight at a time, as tokens are long.
+fn is_one_token(token: &[u8]) -> bool {
+    const fn each(byte: u8) -> u64 {
+        u64::from_ne_bytes([byte; 8])
+    }
+    const HIGH: u64 = each(0x80);
+    // The highest bit of a byte is set in `x - n` where x < n, as long as no byte of x is above 0x7f, which the first term
+    // tells; a borrow comes from a byte below that is at fault itself.
+    let is_wrong = |word: u64| {
+        let above = word | word.wrapping_add(each(1));
+        let below = word.wrapping_sub(each(0x21));
+        let comma = (word ^ each(b',')).wrapping_sub(each(1));
+        (above | below | comma) & HIGH != 0
+    };
+    let (words, rest) = token.as_chunks::<8>();
+    let one_by_one = |bytes: &[u8]| bytes.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
+    !token.is_empty() && !words.iter().any(|word| is_wrong(u64::from_ne_bytes(*word))) && one_by_one(rest)
 }
 
 fn whole(value: &[u8]) -> Presented<'_> {
@@ -295,7 +342,7 @@ mod tests {
         for (name, value) in headers {
             all.push(((*name).to_owned(), value.as_bytes().to_vec()));
         }
-        Head { headers: all, end_of_stream: true }
+        Head { headers: all.into(), end_of_stream: true }
     }
 
     fn bearer() -> Source {

@@ -13,8 +13,7 @@
 //! let mut engine = Engine::new(gateway, 7);
 //! let mut decide = |path: &str| {
 //!     let headers = [(":method", "GET"), (":path", path), (":authority", "api.example.com")];
-//!     let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-//!     let head = Head { headers: headers.to_vec(), end_of_stream: true };
+//!     let head = Head { headers: headers.into_iter().collect(), end_of_stream: true };
 //!     engine.decide(RequestId(1), &head, UnixTime::from_secs(1_800_000_000), &mut NoHost).verdict
 //! };
 //! assert!(matches!(decide("/health"), Verdict::Forward(_)));
@@ -30,7 +29,7 @@ mod target;
 mod verdict;
 mod waiting;
 
-use std::{collections::HashSet, num::NonZeroUsize};
+use std::{num::NonZeroUsize, rc::Rc};
 
 use crate::{
     auth::{
@@ -39,6 +38,7 @@ use crate::{
         revocation::Revocations,
     },
     config::gateway::{Gateway, Mode},
+    headers::Headers,
     host::Host,
     identity_token::Issued,
     limit::Limits,
@@ -113,9 +113,9 @@ pub enum Verdict {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Record {
     /// The route that decided.
-    pub route: Option<String>,
+    pub route: Option<Rc<str>>,
     /// Who verified the caller, or whose refusal is reported.
-    pub authenticator: Option<String>,
+    pub authenticator: Option<Rc<str>>,
     /// Why the request was refused, or would have been.
     pub reason: Option<Reason>,
     /// Whether it was forwarded all the same, as shadow mode asks.
@@ -191,16 +191,21 @@ impl Engine {
     /// The edits for the trailers of a request that this route decided: no client may forge identity there either, and no
     /// credential goes on in them, though none is read there.
     #[must_use]
-    pub fn trailers(&self, route: Option<RouteId>, trailers: &[(String, Vec<u8>)]) -> Vec<HeaderEdit> {
+    pub fn trailers(&self, route: Option<RouteId>, trailers: &Headers) -> Vec<HeaderEdit> {
         let route = route.and_then(|route| self.gateway.route(route));
-        let mut removed = HashSet::new();
         let policy = route.filter(|route| route.mode == Mode::Enforce).and_then(|route| route.policy.as_ref());
         let is_unwanted = |name: &str| {
             strip::is_forged(&self.gateway, route, name)
                 || policy.is_some_and(|policy| policy.takes_header(name, &self.gateway.authenticators))
         };
-        let unwanted = trailers.iter().filter(|(name, _)| is_unwanted(&folded_name(name)));
-        unwanted.filter(|(name, _)| removed.insert(name)).map(|(name, _)| HeaderEdit::Remove(name.clone())).collect()
+        let mut edits: Vec<HeaderEdit> = Vec::new();
+        for name in trailers.iter().map(|(name, _)| name).filter(|name| is_unwanted(&folded_name(name))) {
+            let edit = HeaderEdit::Remove(name.into());
+            if !edits.contains(&edit) {
+                edits.push(edit);
+            }
+        }
+        edits
     }
 
     /// The answer where the host failed to give or take a request's headers.

@@ -1,6 +1,6 @@
 //! The header edits that turn the request that came into the one that a service receives.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, rc::Rc};
 
 use crate::{
     config::gateway::{CLUSTER_HEADER, Integration, Route},
@@ -14,52 +14,66 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HeaderEdit {
     /// Removes every value of a header.
-    Remove(String),
+    Remove(Rc<str>),
     /// Gives a header this one value, whatever it had.
-    Set(String, Vec<u8>),
+    Set(Rc<str>, Rc<[u8]>),
 }
 
-/// The edits for a request that is forwarded, removals first.
+/// The edits for a request that is forwarded, removals first. An identity token goes on as a header of its own.
 #[must_use]
-pub fn edits(view: &ForwardedView<'_>, path: &NormalPath, route: Option<&Route>, mapped: Mapped) -> Vec<HeaderEdit> {
-    let mut set: Vec<(String, Vec<u8>)> = Vec::new();
+pub fn edits(
+    view: &ForwardedView<'_>,
+    path: &NormalPath,
+    route: Option<&Route>,
+    mapped: &Mapped,
+    identity_token: Option<(Rc<str>, Rc<[u8]>)>,
+) -> Vec<HeaderEdit> {
+    let mut edits: Vec<HeaderEdit> = Vec::with_capacity(mapped.headers.len().saturating_add(USUAL_EDITS));
     let integration = route.and_then(|route| Some((route, route.integration.as_ref()?)));
     let path = match integration {
-        Some((route, integration)) => rewritten_path(path, route, integration),
-        None => path.forwarded(0),
+        Some((route, integration)) => Cow::Owned(rewritten_path(path, route, integration)),
+        None => Cow::Borrowed(path.forwarded(0)),
     };
+    let mut set = |name: Rc<str>, value: Rc<[u8]>| edits.push(HeaderEdit::Set(name, value));
     if let Some(target) = changed_target(view, path, &mapped.query) {
-        set.push((":path".to_owned(), target));
+        set(":path".into(), target.into());
     }
     if let Some((_, integration)) = integration {
         if let Some(authority) = &integration.authority {
-            set.push((":authority".to_owned(), authority.clone().into_bytes()));
+            set(":authority".into(), authority.as_bytes().into());
         }
-        set.push((CLUSTER_HEADER.to_owned(), integration.cluster.clone().into_bytes()));
+        set(CLUSTER_HEADER.into(), integration.cluster.as_bytes().into());
     }
-    let is_mapped = |name: &str| mapped.headers.iter().any(|(other, _)| other == name);
+    let is_mapped = |name: &str| mapped.headers.iter().any(|(other, _)| **other == *name);
     if let Some(cookies) = view.cookies.as_ref().filter(|cookies| !cookies.is_empty() && !is_mapped("cookie")) {
-        set.push(("cookie".to_owned(), cookies.clone()));
+        set("cookie".into(), cookies.as_slice().into());
     }
+    mapped.headers.iter().cloned().chain(identity_token).for_each(|(name, value)| set(name, value));
     let new_authority = integration.is_some_and(|(_, integration)| integration.authority.is_some());
-    set.extend(mapped.headers);
 
-    let mut removed = HashSet::new();
-    let mut edits: Vec<HeaderEdit> = Vec::new();
+    let first_set = removals(view, &edits, new_authority);
+    edits.splice(..0, first_set);
+    edits
+}
+
+/// The headers that are to go: each once, those that are set only where they are there twice.
+fn removals(view: &ForwardedView<'_>, set: &[HeaderEdit], new_authority: bool) -> Vec<HeaderEdit> {
+    let mut removals: Vec<HeaderEdit> = Vec::new();
     let headers = view.request.headers();
     for ((name, _), kept) in headers.iter().zip(&view.kept) {
-        let gone = if set.iter().any(|(other, _)| other == name) {
+        let is_set = set.iter().any(|edit| matches!(edit, HeaderEdit::Set(other, _) if **other == *name));
+        let gone = if is_set {
             // Not every host replaces all values of a repeated header.
-            headers.iter().filter(|(other, _)| other == name).nth(1).is_some()
+            headers.values(name).nth(1).is_some()
         } else {
             !kept || (new_authority && name == "host")
         };
-        if gone && removed.insert(name) {
-            edits.push(HeaderEdit::Remove(name.clone()));
+        let is_known = |edit: &HeaderEdit| matches!(edit, HeaderEdit::Remove(other) if **other == *name);
+        if gone && !removals.iter().any(is_known) {
+            removals.push(HeaderEdit::Remove(name.into()));
         }
     }
-    edits.extend(set.into_iter().map(|(name, value)| HeaderEdit::Set(name, value)));
-    edits
+    removals
 }
 
 /// The path as the service expects it: the prefix before `{.+}` off, the path of the server's URL on.
@@ -70,8 +84,11 @@ fn rewritten_path(path: &NormalPath, route: &Route, integration: &Integration) -
 }
 
 /// The request target, if it is another than the one that came.
-fn changed_target(view: &ForwardedView<'_>, path: String, mapped: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
+fn changed_target(view: &ForwardedView<'_>, path: Cow<'_, str>, mapped: &[(Rc<str>, Vec<u8>)]) -> Option<Vec<u8>> {
     let came = view.request.query;
+    if mapped.is_empty() && path.as_bytes() == view.request.path && view.query.as_deref() == came {
+        return None;
+    }
     let mut query = view.query.as_deref().map(<[u8]>::to_vec);
     // An empty query keeps its `?` only if it came empty.
     if query.as_ref().is_some_and(Vec::is_empty) && came.is_some_and(|query| !query.is_empty()) {
@@ -83,10 +100,13 @@ fn changed_target(view: &ForwardedView<'_>, path: String, mapped: &[(String, Vec
     if path.as_bytes() == view.request.path && query.as_deref() == came {
         return None;
     }
-    let mut target = path.into_bytes();
+    let mut target = path.into_owned().into_bytes();
     if let Some(query) = query {
         target.push(b'?');
         target.extend(query);
     }
     Some(target)
 }
+
+/// Removals and what is set besides mapped values, mostly.
+const USUAL_EDITS: usize = 4;

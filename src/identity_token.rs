@@ -3,7 +3,7 @@
 //! It is good for seconds, and signed anew only when half of them are over: what it says decides under which key it is
 //! kept, so that two callers share a token only where it says the same of both.
 
-use std::{fmt, num::NonZeroUsize, rc::Rc, time::Duration};
+use std::{collections::hash_map::RandomState, fmt, num::NonZeroUsize, rc::Rc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
@@ -18,7 +18,7 @@ use crate::{
 /// Signs identity tokens.
 pub struct Issuer {
     /// The header that holds them, in lower case.
-    pub header: String,
+    pub header: Rc<str>,
     /// `iss`
     name: String,
     /// In seconds.
@@ -30,15 +30,15 @@ pub struct Issuer {
 
 /// The tokens that were issued, while they are used again. Bounded; the least recently used go first.
 #[derive(Debug)]
-pub struct Issued(TokenCache<Token>);
+pub struct Issued(TokenCache<Token, RandomState>);
 
 #[derive(Debug)]
-struct Token(Vec<u8>);
+struct Token(Rc<[u8]>);
 
 impl Issuer {
     /// An issuer whose tokens are good for `ttl`, which counts in whole seconds.
     #[must_use]
-    pub fn new(header: String, name: String, ttl: Duration, key: SigningKey) -> Self {
+    pub fn new(header: Rc<str>, name: String, ttl: Duration, key: SigningKey) -> Self {
         let mut members = vec![text("alg", key.algorithm().name())];
         members.extend(key.thumbprint().map(|thumbprint| text("kid", &thumbprint)));
         members.push(text("typ", MEDIA_TYPE));
@@ -55,7 +55,7 @@ impl Issuer {
         expires: Option<f64>,
         issued: &mut Issued,
         now: UnixTime,
-    ) -> Vec<u8> {
+    ) -> Rc<[u8]> {
         let issued_at = now.since_epoch().as_secs();
         let longest = issued_at.saturating_add(self.ttl);
         // Only for as long as the credential does not outlive them are tokens shared between credentials.
@@ -66,7 +66,7 @@ impl Issuer {
             Some(limit) => format!("{limit} {statement}"),
         };
         if let Some(token) = issued.0.get(key.as_bytes(), now) {
-            return token.0.clone();
+            return Rc::clone(&token.0);
         }
         let expires = match limit {
             None => longest,
@@ -80,9 +80,9 @@ impl Issuer {
         let signature = self.key.sign(token.as_bytes());
         token.push('.');
         BASE64_URL_SAFE_NO_PAD.encode_string(signature, &mut token);
-        let token = token.into_bytes();
+        let token: Rc<[u8]> = token.into_bytes().into();
         let until = (issued_at as f64 + expires as f64) / 2.0;
-        issued.0.insert(key.as_bytes(), Rc::new(Token(token.clone())), until, now);
+        issued.0.insert(key.as_bytes(), Rc::new(Token(Rc::clone(&token))), until, now);
         token
     }
 

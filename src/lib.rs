@@ -9,7 +9,7 @@
 //! | How does a proxy call it? | `plugin` (built for WASI alone) |
 //! | What may a configuration say, and how is it checked? | [`config`] |
 //! | Which route decides? How are paths normalised? | [`route`] |
-//! | What is a request, a raw query, a credential? | [`request`], [`query`], [`credential`] |
+//! | What is a request, a header field, a raw query, a credential? | [`request`], [`headers`], [`query`], [`credential`] |
 //! | How are tokens, keys, certificates and signatures of callers verified, and how do policies combine them? | [`auth`] |
 //! | How are tokens, key sets and claims read? | [`jose`] |
 //! | How is a signature verified? | [`crypto`] |
@@ -46,6 +46,7 @@ pub mod crypto;
 pub mod deny;
 pub mod engine;
 pub mod forward;
+pub mod headers;
 pub mod hex;
 pub mod host;
 pub mod identity_token;

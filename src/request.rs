@@ -1,14 +1,14 @@
 //! What a request is: its head as the host gave it, and what will be left of it.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use crate::{deny::Reason, query};
+use crate::{deny::Reason, headers::Headers, query};
 
 /// A request's head.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     /// All headers in order, pseudo-headers included, names in lower case.
-    pub headers: Vec<(String, Vec<u8>)>,
+    pub headers: Headers,
     /// Whether the request ends with its head.
     pub end_of_stream: bool,
 }
@@ -41,33 +41,25 @@ pub struct ForwardedView<'a> {
     pub(crate) query: Option<Cow<'a, [u8]>>,
 }
 
-// Headers hold credentials.
-impl fmt::Debug for Head {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.headers.iter().map(|(name, _)| name)).finish()
-    }
-}
-
 impl Head {
     /// Whether the request is a gRPC call, which wants its answer as a gRPC status. The rule is Envoy's own, which turns
     /// the answer into one.
     #[must_use]
     pub fn is_grpc(&self) -> bool {
-        let rest = values(self, "content-type").next().and_then(|value| value.strip_prefix(b"application/grpc"));
+        let rest = self.headers.values("content-type").next().and_then(|value| value.strip_prefix(b"application/grpc"));
         rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
     }
 
     /// The `Origin` of the request.
     #[must_use]
     pub fn origin(&self) -> Option<&[u8]> {
-        values(self, "origin").next()
+        self.headers.values("origin").next()
     }
 
     /// Whether the head is larger than any host carries: work and memory for one request stay bounded.
     #[must_use]
     pub fn is_too_large(&self) -> bool {
-        let bytes = self.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()));
-        self.headers.len() > MOST_HEADERS || bytes.fold(0, usize::saturating_add) > MOST_BYTES
+        self.headers.len() > MOST_HEADERS || self.headers.bytes() > MOST_BYTES
     }
 }
 
@@ -121,20 +113,24 @@ impl<'a> Request<'a> {
 
     /// All headers, pseudo-headers included.
     #[must_use]
-    pub fn headers(&self) -> &'a [(String, Vec<u8>)] {
+    pub fn headers(&self) -> &'a Headers {
         &self.head.headers
     }
 
     /// The values of one header.
     pub fn header(&self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        values(self.head, name)
+        self.head.headers.values(name)
     }
 
     /// The host as routes compare it: in lower case, without port and without the dot of the root.
     #[must_use]
-    pub fn host(&self) -> String {
-        let host = split_authority(self.authority).map_or("", |(host, _)| host).to_ascii_lowercase();
-        host.strip_suffix('.').map(str::to_owned).unwrap_or(host)
+    pub fn host(&self) -> Cow<'a, str> {
+        let host = split_authority(self.authority).map_or("", |(host, _)| host);
+        let host = host.strip_suffix('.').unwrap_or(host);
+        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Cow::Owned(host.to_ascii_lowercase());
+        }
+        Cow::Borrowed(host)
     }
 
     /// Whether the method may change something (RFC 9110 §9.2.1), or the connection turns into another one.
@@ -192,8 +188,8 @@ impl ForwardedView<'_> {
         }
         let headers = self.request.headers().iter().zip(&self.kept);
         let values: Vec<&[u8]> = headers
-            .filter(|((header, _), kept)| **kept && header == name && !header.starts_with(':'))
-            .map(|((_, value), _)| value.as_slice())
+            .filter(|((header, _), kept)| **kept && *header == name && !header.starts_with(':'))
+            .map(|((_, value), _)| value)
             .collect();
         (!values.is_empty()).then(|| values.join(b", ".as_slice()))
     }
@@ -261,12 +257,8 @@ pub(crate) fn split_authority(authority: &str) -> Option<(&str, Option<u16>)> {
     good.then_some((host, port))
 }
 
-fn values<'a>(head: &'a Head, name: &str) -> impl Iterator<Item = &'a [u8]> {
-    head.headers.iter().filter(move |(header, _)| header == name).map(|(_, value)| value.as_slice())
-}
-
 fn single<'a>(head: &'a Head, name: &str) -> Result<Option<&'a [u8]>, Reason> {
-    let mut values = values(head, name);
+    let mut values = head.headers.values(name);
     match (values.next(), values.next()) {
         (_, Some(_)) => Err(Reason::MalformedHead),
         (value, None) => Ok(value),
@@ -296,7 +288,7 @@ mod tests {
         {
             all.push(((*name).to_owned(), value.as_bytes().to_vec()));
         }
-        Head { headers: all, end_of_stream: true }
+        Head { headers: all.into(), end_of_stream: true }
     }
 
     test!(the_request_line_is_read, {

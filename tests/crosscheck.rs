@@ -201,14 +201,16 @@ fn decide(engine: &mut Engine, credentials: &[(&str, String)]) -> String {
     let line = [(":method", "GET"), (":path", "/"), (":authority", "api.example.com")];
     let line = line.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
     let credentials = credentials.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
-    let headers: Vec<_> = line.chain(credentials).collect();
+    let headers = line.chain(credentials).collect();
     let decision =
         engine.decide(RequestId(1), &Head { headers, end_of_stream: true }, UnixTime::from_secs(NOW), &mut NoHost);
     match decision.verdict {
         Verdict::Forward(edits) => edits
             .into_iter()
             .find_map(|edit| match edit {
-                HeaderEdit::Set(name, value) if name == "x-user-id" => Some(String::from_utf8(value).unwrap()),
+                HeaderEdit::Set(name, value) if &*name == "x-user-id" => {
+                    Some(String::from_utf8(value.to_vec()).unwrap())
+                }
                 _ => None,
             })
             .unwrap_or_else(|| "forwarded as nobody".to_owned()),

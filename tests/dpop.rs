@@ -157,8 +157,7 @@ fn head(id: &str) -> Head {
     let mut headers: Vec<(String, String)> =
         [(":method", "GET"), (":path", "/orders")].map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
     headers.extend(request(&token, id, second).headers);
-    let headers = headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
-    Head { headers, end_of_stream: true }
+    Head { headers: headers.into(), end_of_stream: true }
 }
 
 /// How many workers have had connections of the first listener.

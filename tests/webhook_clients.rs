@@ -89,7 +89,7 @@ fn status(request: &Request<'_>, authorization: &str, body: &str, now: u64) -> u
         (":authority", request.authority),
         ("authorization", authorization),
     ];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).to_vec();
+    let headers = headers.into_iter().collect();
     let (id, now) = (RequestId(1), UnixTime::from_secs(now));
     let mut decision = engine.decide(id, &Head { headers, end_of_stream: false }, now, &mut NoHost);
     if decision.verdict == Verdict::Wait {

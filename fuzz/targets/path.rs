@@ -12,7 +12,7 @@ fuzz_target!(|path: &[u8]| {
         let forwarded = normal.forwarded(0);
         assert_eq!(NormalPath::new(forwarded.as_bytes(), policy).unwrap().forwarded(0), forwarded);
         assert!(forwarded.starts_with('/') && !forwarded.contains("//") && !forwarded.contains(['\\', ' ', '#']));
-        assert!(normal.segments().iter().all(|segment| !matches!(segment.decoded.as_str(), "." | "..")));
+        assert!(normal.segments().all(|segment| !matches!(segment, "." | "..")));
         let _ = normal.lenient();
     }
 });

@@ -55,8 +55,7 @@ fn head(path: &str) -> Head {
         _ => "eyJhbGciOiJFUzI1NiIsImtpZCI6ImEifQ.e30.AAAA",
     };
     let headers = [(":method", "GET"), (":path", path), (":authority", "h"), ("authorization", &format!("Bearer {token}"))];
-    let headers = headers.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec()));
-    Head { headers: headers.to_vec(), end_of_stream: true }
+    Head { headers: headers.into_iter().collect(), end_of_stream: true }
 }
 
 /// `{"iss":"i","jti":"x","exp":1900000000}`, by the secret of `listed`.

@@ -32,8 +32,8 @@ fuzz_target!(|text: &[u8]| {
     assert!(matches!(closed.verdict, Verdict::Deny(_)));
     let open = OPEN.with_borrow_mut(|engine| engine.decide(RequestId(1), &head, now, &mut NoHost));
     if let Verdict::Forward(edits) = open.verdict {
-        let gone = |name: &str| edits.iter().any(|edit| matches!(edit, HeaderEdit::Remove(gone) if gone == name));
-        for (name, _) in &head.headers {
+        let gone = |name: &str| edits.iter().any(|edit| matches!(edit, HeaderEdit::Remove(gone) if **gone == *name));
+        for (name, _) in head.headers.iter() {
             let folded = folded_name(name);
             let forged = folded.starts_with("x-user-") || folded.starts_with("x-gatepost-");
             assert!(!forged || name.starts_with(':') || gone(name), "{name}");

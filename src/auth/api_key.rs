@@ -105,7 +105,7 @@ impl Grant {
             claims: Json::Null,
         };
         let times = Times { expires: expires.map(UnixTime::as_secs_f64), ..Times::default() };
-        VerifiedToken { identity, times, key: None, confirmation: None }
+        VerifiedToken::new(identity, times, None, None)
     }
 }
 
@@ -170,7 +170,7 @@ mod tests {
         let keys = Rc::new(ApiKeys::new(vec![(Sha256::digest("a key").into(), key)]));
         let method = ApiKeyMethod { keys };
         let authenticator = Authenticator {
-            name: "machines".to_owned(),
+            name: "machines".into(),
             sources: Vec::new(),
             on_multiple: OnMultiple::Reject,
             forward_credential: false,
@@ -234,7 +234,7 @@ mod tests {
         let verified = verify(key.clone(), "a key", before).unwrap();
         let identity = &verified.identity;
         assert_eq!(identity.authenticator, AuthenticatorId(3));
-        assert_eq!((identity.authenticator_name.as_str(), identity.method), ("machines", "api_key"));
+        assert_eq!((&*identity.authenticator_name, identity.method), ("machines", "api_key"));
         assert_eq!((identity.subject.as_deref(), identity.owner.as_deref()), (Some("deploy"), Some("acme")));
         assert_eq!(
             (identity.scopes.as_slice(), identity.roles.as_slice()),

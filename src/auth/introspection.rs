@@ -163,7 +163,7 @@ impl IntrospectionMethod {
         self.expectations.check(&claims, None, &times)?;
         let confirmation = Confirmation::read(&claims, DpopMode::Off)?;
         let identity = self.grants.identity(id, authenticator, "introspection", claims);
-        Ok(VerifiedToken { identity, times, key: None, confirmation })
+        Ok(VerifiedToken::new(identity, times, None, confirmation))
     }
 
     /// Whether the token is a JWT that another authenticator is there for: it is not shown to this one's provider.

@@ -139,7 +139,7 @@ impl JwtMethod {
         self.expectations.check(&claims, jws.header.media_type.as_deref(), &times)?;
         let confirmation = Confirmation::read(&claims, self.dpop.mode)?;
         let identity = self.grants.identity(id, authenticator, "jwt", claims);
-        Ok(VerifiedToken { identity, times, key: Some(key), confirmation })
+        Ok(VerifiedToken::new(identity, times, Some(key), confirmation))
     }
 
     fn keys<'a>(&'a self, sources: &'a [KeySource], now: UnixTime) -> Result<&'a KeySet, (Need, Availability)> {

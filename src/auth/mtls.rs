@@ -72,7 +72,7 @@ impl MtlsMethod {
             scopes: Vec::new(),
             claims: claims(certificate),
         };
-        let verified = Rc::new(VerifiedToken { identity, times: Times::default(), key: None, confirmation: None });
+        let verified = Rc::new(VerifiedToken::new(identity, Times::default(), None, None));
         if let Some(digest) = digest {
             let until = now.saturating_add(WITHOUT_EXPIRY).as_secs_f64();
             means.tokens(id)?.verified.insert(&digest, Rc::clone(&verified), until, now);

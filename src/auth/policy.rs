@@ -1,6 +1,6 @@
 //! Policies: which authenticators a route asks, how they combine, and what the identity has to hold.
 
-use std::rc::Rc;
+use std::{borrow::Cow, cell::OnceCell, rc::Rc};
 
 use super::{
     Authenticator, AuthenticatorId, Identity, Method, Refusal, Unverified, VerifiedToken, dpop::Sent, knowledge::Means,
@@ -25,6 +25,8 @@ pub struct Policy {
     pub optional: bool,
     /// Every authenticator in the rule, each once, in order.
     pub readers: Vec<AuthenticatorId>,
+    /// The places from which credentials are removed, where they are the same for all requests.
+    fixed_places: OnceCell<Option<Places>>,
 }
 
 /// A tree of alternatives and conjunctions.
@@ -124,7 +126,7 @@ impl Policy {
     pub fn new(rule: Rule, optional: bool) -> Self {
         let mut readers = Vec::new();
         rule.collect_readers(&mut readers);
-        Self { rule, optional, readers }
+        Self { rule, optional, readers, fixed_places: OnceCell::new() }
     }
 
     /// Whether somebody in it verifies signatures over bodies.
@@ -147,12 +149,25 @@ impl Policy {
     /// The places from which credentials are removed: all that an authenticator of the policy reads, but what one reads that
     /// forwards its credential, unless it is the very one that another has verified.
     #[must_use]
-    pub fn places(&self, authenticators: &[Authenticator], verified: &[&Identity], request: &Request<'_>) -> Places {
+    pub fn places(
+        &self,
+        authenticators: &[Authenticator],
+        verified: &[&Identity],
+        request: &Request<'_>,
+    ) -> Cow<'_, Places> {
         let readers = || self.readers.iter().filter_map(|id| Some((*id, authenticators.get(id.0)?)));
-        let mut places = Places::default();
-        for (_, reader) in readers() {
-            reader.sources.iter().chain(&reader.proof_source()).for_each(|source| places.insert(source));
+        let all = || {
+            let mut places = Places::default();
+            for (_, reader) in readers() {
+                reader.sources.iter().chain(&reader.proof_source()).for_each(|source| places.insert(source));
+            }
+            places
+        };
+        let is_fixed = || !readers().any(|(_, reader)| reader.forward_credential);
+        if let Some(places) = self.fixed_places.get_or_init(|| is_fixed().then(all)) {
+            return Cow::Borrowed(places);
         }
+        let mut places = all();
         for (_, reader) in readers().filter(|(_, reader)| reader.forward_credential) {
             reader.carriers(request).into_iter().chain(&reader.proof_source()).for_each(|source| places.keep(source));
         }
@@ -164,7 +179,7 @@ impl Policy {
                 .chain(&reader.proof_source())
                 .for_each(|source| places.give_up(source));
         }
-        places
+        Cow::Owned(places)
     }
 
     /// Whether a header of this folded name is a credential's place from which nothing is forwarded.
@@ -340,7 +355,7 @@ impl Verifier<'_> {
             return method.verify(id, authenticator, &mut self.means);
         }
         if let Method::Hmac(method) = &authenticator.method {
-            return method.verify(id, authenticator, request, &self.path.forwarded(0), &mut self.means);
+            return method.verify(id, authenticator, request, self.path.forwarded(0), &mut self.means);
         }
         let found = credential::find(&authenticator.sources, authenticator.on_multiple, request);
         let found = found.map_err(|reason| match (&authenticator.method, reason) {

@@ -82,7 +82,7 @@ pub fn compile_authenticator(
         AuthenticatorSchema::Hmac(schema) => compile_hmac(schema, path, environment, errors).map(Method::Hmac),
     };
     let Carried { sources, on_multiple, forward_credential } = carried?;
-    Some(Authenticator { name: name.to_owned(), sources, on_multiple, forward_credential, method: method? })
+    Some(Authenticator { name: name.into(), sources, on_multiple, forward_credential, method: method? })
 }
 
 /// Reads the path of a claim: a dotted name, or `['an exact one']`.

@@ -1,6 +1,6 @@
 //! A validated configuration, compiled into what requests are decided with.
 
-use std::num::NonZeroUsize;
+use std::{num::NonZeroUsize, rc::Rc};
 
 use crate::{
     auth::{Authenticator, policy::Policy},
@@ -64,7 +64,7 @@ pub struct Gateway {
 #[derive(Debug)]
 pub struct Route {
     /// Its place and path, for people: `paths[3] /proxy/{.+}`.
-    pub label: String,
+    pub label: Rc<str>,
     /// Its path.
     pub template: Template,
     /// Who may call; none for everyone.

@@ -71,7 +71,7 @@ pub fn compile_identity_token(
     }
     let key = compile_key(token, &place("key"), environment, errors);
     let issuer = token.issuer.or_default(DEFAULT_ISSUER.to_owned());
-    Some(Some(Issuer::new(token.header.get()?.to_ascii_lowercase(), issuer?, ttl?, key?)))
+    Some(Some(Issuer::new(token.header.get()?.to_ascii_lowercase().into(), issuer?, ttl?, key?)))
 }
 
 fn compile_key(

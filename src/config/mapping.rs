@@ -40,24 +40,24 @@ pub fn compile_mapping(
     path: &str,
     errors: &mut Errors,
 ) -> Mapping {
-    let mut mapping = Mapping::default();
     let Some(schema) = schema.get() else {
-        return mapping;
+        return Mapping::default();
     };
+    let (mut headers, mut query) = (Vec::new(), Vec::new());
     let headers_path = member_path(path, "headers");
     for (name, value) in schema.headers.get().into_iter().flat_map(|named| &named.0) {
         let path = member_path(&headers_path, name);
-        check_header_target(name, &mapping.headers, names.identity_token_header, &path, errors);
+        check_header_target(name, &headers, names.identity_token_header, &path, errors);
         let target = name.to_ascii_lowercase();
-        mapping.headers.extend(compile_entry(target, value.as_ref(), names, true, &path, errors));
+        headers.extend(compile_entry(target, value.as_ref(), names, true, &path, errors));
     }
     let query_path = member_path(path, "query");
     for (name, value) in schema.query.get().into_iter().flat_map(|named| &named.0) {
         let path = member_path(&query_path, name);
-        check_query_target(name, &mapping.query, &path, errors);
-        mapping.query.extend(compile_entry(name.clone(), value.as_ref(), names, false, &path, errors));
+        check_query_target(name, &query, &path, errors);
+        query.extend(compile_entry(name.clone(), value.as_ref(), names, false, &path, errors));
     }
-    mapping
+    Mapping::new(headers, query)
 }
 
 /// Whether a mapped header is one that only its own route replaces: services read it for other things than identity.
@@ -106,7 +106,7 @@ fn check_header_target(
         ConfigErrorKind::Invalid("a header name: letters, digits and the other characters of tokens")
     } else if identity_token_header == Some(&*folded) {
         ConfigErrorKind::Contradiction("is the header of `identity_token`; map another")
-    } else if others.iter().any(|other| other.target != name && folded_name(&other.target) == folded) {
+    } else if others.iter().any(|other| *other.target != *name && folded_name(&other.target) == folded) {
         ConfigErrorKind::Repeated
     } else {
         return;
@@ -118,7 +118,7 @@ fn check_query_target(name: &str, others: &[Entry], path: &str, errors: &mut Err
     let folded = query::folded_name(name);
     let kind = if folded.is_empty() {
         ConfigErrorKind::Empty
-    } else if others.iter().any(|other| other.target != name && query::folded_name(&other.target) == folded) {
+    } else if others.iter().any(|other| *other.target != *name && query::folded_name(&other.target) == folded) {
         ConfigErrorKind::Repeated
     } else {
         return;
@@ -158,5 +158,5 @@ fn compile_entry(
         FormOfValueSchema::Json => Form::Json,
         FormOfValueSchema::Base64Url => Form::Base64Url,
     });
-    Some(Entry { target, expression: expression?, form, default: default.get().cloned(), required })
+    Some(Entry { target: target.into(), expression: expression?, form, default: default.get().cloned(), required })
 }

@@ -140,7 +140,7 @@ fn compile_route(
     let server = schema.integration.get().and_then(|integration| integration.server.get());
     let audience = context.identity_token.filter(|_| policy.is_some()).and_then(|names| names.audience(server));
     Some(Route {
-        label: format!("{path} {}", schema.path.get()?),
+        label: format!("{path} {}", schema.path.get()?).into(),
         class: compiled.classes.of(policy.as_ref(), mode, rate_limit.as_ref()),
         policy,
         mode,

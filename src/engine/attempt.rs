@@ -1,6 +1,6 @@
 //! One try at a decision: the stages that a request goes through, from its head to its verdict.
 
-use std::time::Duration;
+use std::{rc::Rc, time::Duration};
 
 use super::{
     Decision, Engine, Head, Reason, Record, Step, UnixTime, Verdict,
@@ -114,12 +114,12 @@ impl Engine {
             observer: &mut |id, verdict| observe(&mut || step(name_of(gateway, id), verdict)),
             verdicts: Vec::new(),
         };
-        let record = Record { route: target.route.map(|route| route.label.clone()), ..Record::default() };
+        let record = Record { route: target.route.map(|route| Rc::clone(&route.label)), ..Record::default() };
         let outcome = target.policy.map(|policy| policy.evaluate(&request, &mut verifier));
         let Means { needs, mut uses, .. } = verifier.means;
         let begin = || {
             let policy = target.policy.filter(|_| body.is_none() && !head.end_of_stream)?;
-            BodyHash::new(&policy.readers, &gateway.authenticators, &request, &target.path.forwarded(0))
+            BodyHash::new(&policy.readers, &gateway.authenticators, &request, target.path.forwarded(0))
         };
         let (verified, mut record) = match outcome {
             None => (Vec::new(), record),
@@ -142,7 +142,7 @@ impl Engine {
             }
             Some(Outcome::Refused(failure)) => {
                 let authenticator = gateway.authenticators.get(failure.authenticator.0);
-                let authenticator = authenticator.map(|authenticator| authenticator.name.clone());
+                let authenticator = authenticator.map(|authenticator| Rc::clone(&authenticator.name));
                 let record = Record { authenticator, ..record };
                 let body = begin().filter(|_| failure.refusal.reason == Reason::BodyUnread);
                 let mut account = Account::refused(gateway, target.route);
@@ -157,9 +157,9 @@ impl Engine {
             }
         };
         if let Some(caller) = verified.first().map(|verified| &verified.identity) {
-            record.authenticator = Some(caller.authenticator_name.clone());
+            record.authenticator = Some(Rc::clone(&caller.authenticator_name));
             observe(&mut || Step::Verified {
-                authenticator: caller.authenticator_name.clone(),
+                authenticator: caller.authenticator_name.to_string(),
                 roles: caller.roles.len(),
                 scopes: caller.scopes.len(),
             });
@@ -197,7 +197,7 @@ fn use_up(uses: &[Use], replay: &mut Replay, now: UnixTime, store: &mut dyn Host
 
 fn name_of(gateway: &Gateway, id: AuthenticatorId) -> String {
     let authenticator = gateway.authenticators.get(id.0);
-    authenticator.map(|authenticator| authenticator.name.clone()).unwrap_or_default()
+    authenticator.map(|authenticator| authenticator.name.to_string()).unwrap_or_default()
 }
 
 /// When it is worth another try to remember something. Another nonce may find room at once.

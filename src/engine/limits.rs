@@ -82,7 +82,7 @@ impl<'a> Account<'a> {
     /// Tells the host for whom the request counts, where it goes on and the configuration asks for it.
     pub fn tell(&mut self, mut decision: Decision, host: &mut dyn Host) -> Decision {
         if let (true, Verdict::Forward(edits)) = (self.gateway.limit_key, &mut decision.verdict) {
-            edits.push(HeaderEdit::Set(LIMIT_KEY_HEADER.to_owned(), self.caller(host).into_bytes()));
+            edits.push(HeaderEdit::Set(LIMIT_KEY_HEADER.into(), self.caller(host).into_bytes().into()));
         }
         decision
     }
@@ -93,13 +93,15 @@ impl<'a> Account<'a> {
         for limit in self.gateway.rate_limit.iter().chain(of_route) {
             let caller = match limit.by {
                 By::Identity => self.caller(host),
-                By::Route if self.is_admitted => caller::of_route(self.route.map(|route| route.label.as_str())),
+                By::Route if self.is_admitted => caller::of_route(self.route.map(|route| &*route.label)),
                 By::Route | By::Address => self.address(host),
             };
             charges.push(Charge { limit: limit.clone(), caller });
         }
         for identity in self.verified.iter().map(|verified| &verified.identity) {
-            if let (Some(rate), Some(caller)) = (identity.limit, caller::of_identity(identity)) {
+            if let Some(rate) = identity.limit
+                && let Some(caller) = caller::of_identity(identity)
+            {
                 // All keys of an authenticator share their slots, so that a hundred thousand need no more than one.
                 let place = Place::new(&["keys", &identity.authenticator_name]);
                 charges.push(Charge { limit: Limit { name: "key", place, rate, by: By::Identity }, caller });

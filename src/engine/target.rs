@@ -38,9 +38,9 @@ pub fn locate<'a>(
 ) -> Result<Target<'a>, (Reason, Option<String>)> {
     let refused = |reason| (reason, None);
     let path = NormalPath::new(request.path, gateway.path_policy).map_err(|_| refused(Reason::BadPath))?;
-    observe(&mut || Step::Path(path.forwarded(0)));
+    observe(&mut || Step::Path(path.forwarded(0).to_owned()));
     let host = request.host();
-    observe(&mut || Step::Host(host.clone()));
+    observe(&mut || Step::Host(host.clone().into_owned()));
     let leaf = gateway.table.find(&host, &path);
     let selected = select(gateway, leaf, request);
     let id = match selected {
@@ -56,7 +56,7 @@ pub fn locate<'a>(
         return Err(refused(Reason::LookalikePath));
     }
     if let Some(route) = route {
-        observe(&mut || Step::Route(route.label.clone()));
+        observe(&mut || Step::Route(route.label.to_string()));
     }
     let route_policy = route.and_then(|route| route.policy.as_ref());
     let (policy, mode, maps) = match selected {
@@ -101,7 +101,7 @@ fn is_lookalike(
         let leaves = gateway.table.find_lookalikes(host, path);
         !leaves.iter().any(|other| is_itself(other)) && leaves.iter().any(|other| differs(other))
     };
-    differ(path) || path.lenient().is_some_and(|lenient| differ(&lenient))
+    (!gateway.table.is_alone(path) && differ(path)) || path.lenient().is_some_and(|lenient| differ(&lenient))
 }
 
 /// What the table says about a path and a method.

@@ -31,16 +31,20 @@ pub fn forward(
         .readers
         .filter(|_| target.mode == Mode::Enforce)
         .map(|policy| policy.places(&gateway.authenticators, &identities, request));
-    let view = strip::strip(gateway, target.route, places.as_ref(), *request);
+    let view = strip::strip(gateway, target.route, places.as_deref(), *request);
     let facts = Facts { request: &view, path: &target.path, identities: &identities };
-    let mapped = match target.route.filter(|_| target.maps) {
-        None => Ok(Mapped::default()),
-        Some(route) => route.mapping.evaluate(&facts),
+    let memo = match verified {
+        [only] => Some(&only.mapped),
+        _ => None,
+    };
+    let mapped = match (target.route.filter(|_| target.maps), target.id) {
+        (Some(route), Some(id)) => route.mapping.evaluate(id, &facts, memo),
+        _ => Ok(Rc::default()),
     };
     match mapped {
-        Ok(mut mapped) => {
-            mapped.headers.extend(identity_token(gateway, target, verified, issued, now));
-            let edits = forward::edits(&view, &target.path, target.route, mapped);
+        Ok(mapped) => {
+            let token = identity_token(gateway, target, verified, issued, now);
+            let edits = forward::edits(&view, &target.path, target.route, &mapped, token);
             Decision { verdict: Verdict::Forward(edits), record, route: target.id }
         }
         Err(reason) => {
@@ -57,13 +61,13 @@ fn identity_token(
     verified: &[Rc<VerifiedToken>],
     issued: &mut Issued,
     now: UnixTime,
-) -> Option<(String, Vec<u8>)> {
+) -> Option<(Rc<str>, Rc<[u8]>)> {
     let audience = target.route.filter(|_| target.maps)?.audience.as_deref()?;
     let (issuer, caller) = (gateway.identity_token.as_ref()?, verified.first()?);
     // Where a policy asks for several credentials, the first that expires ends what they say together.
     let expires = verified.iter().filter_map(|verified| verified.times.expires).min_by(f64::total_cmp);
     let token = issuer.issue(&caller.identity, audience, expires, issued, now);
-    Some((issuer.header.clone(), token))
+    Some((Rc::clone(&issuer.header), token))
 }
 
 /// Denies a request, or, in shadow mode, forwards it without any mapped value and with its credentials.
@@ -77,7 +81,7 @@ pub fn refuse(
     let reason = failure.refusal.reason;
     if target.mode == Mode::Shadow {
         let view = strip::strip(gateway, target.route, None, *request);
-        let edits = forward::edits(&view, &target.path, target.route, Mapped::default());
+        let edits = forward::edits(&view, &target.path, target.route, &Mapped::default(), None);
         let record = Record { reason: Some(reason), shadow: true, ..record };
         return Decision { verdict: Verdict::Forward(edits), record, route: target.id };
     }

@@ -85,8 +85,7 @@ impl Pending {
     /// A request that has not waited yet.
     #[must_use]
     pub fn new(head: Head, came: UnixTime, body: Option<Box<BodyHash>>) -> Box<Self> {
-        let bytes = head.headers.iter().map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(64));
-        let bytes = bytes.fold(0, usize::saturating_add);
+        let bytes = head.headers.len().saturating_mul(64).saturating_add(head.headers.bytes());
         let needs = Vec::new();
         Box::new(Self {
             head,

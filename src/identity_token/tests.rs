@@ -10,7 +10,7 @@ const NOW: UnixTime = UnixTime::from_secs(1_800_000_000);
 const SECRET: &[u8] = b"0123456789abcdef0123456789abcdef";
 
 fn issuer(key: SigningKey) -> Issuer {
-    Issuer::new("x-identity-token".to_owned(), "gatepost".to_owned(), Duration::from_secs(30), key)
+    Issuer::new("x-identity-token".into(), "gatepost".to_owned(), Duration::from_secs(30), key)
 }
 
 fn hs256() -> Issuer {
@@ -25,7 +25,7 @@ fn identity(subject: &str) -> Identity {
     let strings = |items: [&str; 2]| items.map(str::to_owned).to_vec();
     Identity {
         authenticator: AuthenticatorId(0),
-        authenticator_name: "users".to_owned(),
+        authenticator_name: "users".into(),
         method: "jwt",
         issuer: Some("https://idp".to_owned()),
         subject: Some(subject.to_owned()),
@@ -89,7 +89,8 @@ test!(the_published_key_verifies_its_tokens_and_has_their_key_id, {
         assert_eq!(published.get("alg").and_then(Json::as_str), Some(algorithm.name()));
         assert!(published.get("d").is_none());
         let jwk = Jwk::parse(&published).unwrap();
-        let token = String::from_utf8(issuer.issue(&identity("u"), "orders", None, &mut issued(1), NOW)).unwrap();
+        let token =
+            String::from_utf8(issuer.issue(&identity("u"), "orders", None, &mut issued(1), NOW).to_vec()).unwrap();
         let jws = Jws::parse(&token).unwrap();
         assert_eq!((jws.header.algorithm, jws.header.media_type.as_deref()), (Some(algorithm), Some("gatepost+jwt")));
         assert!(jws.header.key_id.is_some() && jws.header.key_id == jwk.key_id, "{algorithm}");
@@ -121,7 +122,7 @@ test!(two_callers_share_a_token_only_where_it_says_the_same_of_both, {
         identity("v"),
         Identity { subject: None, ..identity("") },
         identity(""),
-        Identity { authenticator_name: "partners".to_owned(), ..identity("u") },
+        Identity { authenticator_name: "partners".into(), ..identity("u") },
         Identity { roles: strings(&["admin"]), ..identity("u") },
         Identity { roles: strings(&["admin,dev"]), ..identity("u") },
         Identity { scopes: strings(&["orders:read"]), ..identity("u") },
@@ -162,7 +163,7 @@ test!(a_credential_within_its_clock_skew_gets_seconds, {
     assert_eq!(issue(-20.0, 1.0), (1, 6));
     assert_eq!(issue(-20.0, 3.4), (1, 6));
     assert_eq!(issue(-20.0, 3.5), (3, 8));
-    let brief = Issuer::new(String::new(), String::new(), Duration::from_secs(2), SigningKey::hs256(SECRET).unwrap());
+    let brief = Issuer::new("".into(), String::new(), Duration::from_secs(2), SigningKey::hs256(SECRET).unwrap());
     let token = brief.issue(&identity("u"), "a", expires(-1e300), &mut Issued::new(NonZeroUsize::MIN), NOW);
     assert_eq!(times(&token), (0, 2));
 });

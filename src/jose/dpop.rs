@@ -159,9 +159,7 @@ impl Statement<'_> {
         let Ok(path) = NormalPath::new(path.as_bytes(), self.path_policy) else {
             return false;
         };
-        let decoded =
-            |path: &NormalPath| path.segments().iter().map(|segment| segment.decoded.clone()).collect::<Vec<_>>();
-        self.origin == Some(&origin) && decoded(&path) == decoded(self.path)
+        self.origin == Some(&origin) && path.segments().eq(self.path.segments())
     }
 }
 

@@ -72,7 +72,7 @@ mod tests {
     fn identity(method: &'static str, name: &str, issuer: Option<&str>, subject: Option<&str>) -> Identity {
         Identity {
             authenticator: AuthenticatorId(0),
-            authenticator_name: name.to_owned(),
+            authenticator_name: name.into(),
             method,
             issuer: issuer.map(str::to_owned),
             subject: subject.map(str::to_owned),

@@ -153,6 +153,18 @@ impl Expression {
             .collect()
     }
 
+    /// Whether the value is the same for all requests of one caller.
+    #[must_use]
+    pub fn is_of_caller(&self) -> bool {
+        self.parts.iter().all(|part| match part {
+            Part::Literal(_) => true,
+            Part::Source(source) => match source {
+                Source::Claims(_) | Source::AuthenticatorClaims(..) | Source::Identity(_) | Source::Constant(_) => true,
+                Source::Header(_) | Source::Query(_) | Source::Segment(_) | Source::Method => false,
+            },
+        })
+    }
+
     /// The value for one request; none if a source is missing or null.
     #[must_use]
     pub fn evaluate(&self, facts: &Facts<'_>, form: Option<Form>) -> Option<Vec<u8>> {
@@ -239,7 +251,7 @@ impl Source {
             }
             Self::Header(name) => facts.request.header(name).map(Value::Text),
             Self::Query(name) => facts.request.query_parameter(name).map(Value::Text),
-            Self::Segment(index) => facts.path.segments().get(*index).map(|segment| text(&segment.decoded)),
+            Self::Segment(index) => facts.path.segment(*index).map(text),
             Self::Method => Some(text(facts.request.method())),
             Self::Constant(constant) => Some(text(constant)),
             Self::Identity(name) => field(facts.identities.first()?, *name),

@@ -297,8 +297,8 @@ fn read_answer(headers: usize, body_size: usize, most_bytes: usize) -> Result<Ca
     if body_size > most_bytes {
         return Err(CallFailure::TooLarge(most_bytes));
     }
-    let mut headers = host::headers(Map::CallResponseHeaders).map_err(|Failure| CallFailure::NoAnswer)?;
-    headers.iter_mut().for_each(|(name, _)| name.make_ascii_lowercase());
+    let headers = host::headers(Map::CallResponseHeaders).map_err(|Failure| CallFailure::NoAnswer)?;
+    let headers = headers.iter().map(|(name, value)| (name.to_ascii_lowercase(), value.to_vec())).collect();
     let body = if body_size == 0 { Ok(Vec::new()) } else { host::call_response_body() };
     Ok(CallAnswer { headers, body: body.map_err(|Failure| CallFailure::NoAnswer)? })
 }

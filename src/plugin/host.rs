@@ -14,6 +14,7 @@ use proxy_wasm::{hostcalls, types::LogLevel};
 
 use crate::{
     engine::{Answer, HeaderEdit, UnixTime},
+    headers::Headers,
     host::{Host, Store, Unavailable},
     provider::Call,
 };
@@ -72,10 +73,10 @@ pub fn request_body(start: usize, size: usize) -> Result<Vec<u8>, Failure> {
 }
 
 /// All headers of a map, in one crossing.
-pub fn headers(map: Map) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+pub fn headers(map: Map) -> Result<Headers, Failure> {
     // SAFETY: `received` gives valid addresses.
     let serialized = received(|data, size| unsafe { proxy_get_header_map_pairs(map as u32, data, size) })?;
-    deserialize(&serialized).ok_or(Failure)
+    Headers::deserialize(serialized).ok_or(Failure)
 }
 
 /// Makes edits, one call each, and stops at the first that fails.
@@ -235,31 +236,6 @@ fn received(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
     // SAFETY: the host got the memory from `proxy_on_memory_allocate`, which makes a `Vec` of this capacity and leaks it
     // to the host; it gives it back here, written to its whole size.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
-}
-
-/// Reads a serialized map: the count, then the two lengths of each pair, then each name and value with a zero byte after it.
-fn deserialize(bytes: &[u8]) -> Option<Vec<(String, Vec<u8>)>> {
-    if bytes.is_empty() {
-        return Some(Vec::new());
-    }
-    let (count, rest) = split_u32(bytes)?;
-    let (mut lengths, mut data) = rest.split_at_checked(count.checked_mul(8)?)?;
-    let mut pairs = Vec::with_capacity(count);
-    for _ in 0..count {
-        let (name_length, after) = split_u32(lengths)?;
-        let (value_length, after) = split_u32(after)?;
-        lengths = after;
-        let (name, after) = data.split_at_checked(name_length)?;
-        let (value, after) = after.get(1..)?.split_at_checked(value_length)?;
-        data = after.get(1..)?;
-        pairs.push((String::from_utf8(name.to_vec()).ok()?, value.to_vec()));
-    }
-    Some(pairs)
-}
-
-fn split_u32(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let (number, rest) = bytes.split_first_chunk::<4>()?;
-    Some((usize::try_from(u32::from_le_bytes(*number)).ok()?, rest))
 }
 
 fn serialize(headers: &[(String, String)]) -> Vec<u8> {

@@ -37,7 +37,7 @@ impl Metrics {
     pub fn define(gateway: &Gateway) -> Self {
         let counter = |name: &str| host::define_metric(MetricKind::Counter, name).ok();
         let denied = Reason::all().filter_map(|reason| Some((reason, counter(&format!("gatepost.denied.{reason}"))?)));
-        let authenticators = gateway.authenticators.iter().map(|authenticator| authenticator.name.as_str());
+        let authenticators = gateway.authenticators.iter().map(|authenticator| &*authenticator.name);
         let requests = authenticators.chain([NO_AUTHENTICATOR]).map(|name| {
             let define = |outcome: Outcome| format!("gatepost.requests.{name}.{}", outcome.name());
             let counters = Outcome::ALL.map(|outcome| counter(&define(outcome)));

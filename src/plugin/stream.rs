@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     engine::{Decision, Head, Reason, Record, RequestId, Verdict},
+    headers::Headers,
     route::table::RouteId,
 };
 
@@ -261,7 +262,7 @@ fn read_body(configured: &Configured, id: RequestId, from: usize, to: usize, is_
 }
 
 /// All headers of a map. A host that gives fewer than it announced may hold back the one that matters.
-pub fn read(map: Map, count: usize) -> Result<Vec<(String, Vec<u8>)>, Failure> {
+pub fn read(map: Map, count: usize) -> Result<Headers, Failure> {
     let headers = host::headers(map)?;
     if headers.len() == count { Ok(headers) } else { Err(Failure) }
 }

@@ -3,6 +3,8 @@
 //! Servers differ in how they read dots, slashes, encodings and parameters. A path that two of them could read
 //! differently is refused here, before any route is looked up (RFC 3986 §6.2.2, RFC 9110 §4.2.3).
 
+use std::borrow::Cow;
+
 use crate::{hex, query::is_unreserved};
 
 /// What to do with a path that servers read differently.
@@ -18,16 +20,19 @@ pub enum PathPolicy {
 /// A path that every server reads in the same way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NormalPath {
+    /// As it is forwarded.
+    text: String,
     segments: Vec<Segment>,
 }
 
 /// What stands between two slashes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Segment {
-    /// As it is forwarded.
-    pub raw: String,
-    /// As it is compared: fully decoded.
-    pub decoded: String,
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Segment {
+    /// Where it begins in the text, after its slash.
+    start: usize,
+    end: usize,
+    /// Fully decoded, where that is another text.
+    decoded: Option<Box<str>>,
 }
 
 /// Why a path was refused.
@@ -64,100 +69,126 @@ impl NormalPath {
         let Some((b'/', path)) = path.split_first() else {
             return Err(PathError::NotOriginForm);
         };
-        let mut segments = Vec::new();
+        let mut normal = Self { text: String::with_capacity(path.len().saturating_add(1)), segments: Vec::new() };
         let mut raw_segments = path.split(|byte| *byte == b'/').peekable();
         while let Some(raw) = raw_segments.next() {
             let last = raw_segments.peek().is_none();
-            let segment = Segment::new(raw, policy)?;
-            match (segment.decoded.as_str(), policy) {
+            let (text, decoded) = read_segment(raw, policy)?;
+            match (decoded.as_deref().unwrap_or(&text), policy) {
                 ("." | "..", PathPolicy::Strict) => return Err(PathError::DotSegment),
                 ("", PathPolicy::Strict) if !last => return Err(PathError::EmptySegment),
                 ("", PathPolicy::Normalize) if !last => continue,
                 // RFC 3986 §5.2.4: a dot segment at the end leaves a trailing slash.
                 (dots @ ("." | ".."), PathPolicy::Normalize) => {
                     if dots == ".." {
-                        segments.pop();
+                        normal.pop();
                     }
                     if last {
-                        segments.push(Segment::default());
+                        normal.push("", None);
                     }
                 }
-                _ => segments.push(segment),
+                _ => normal.push(&text, decoded),
             }
         }
-        Ok(Self { segments })
+        Ok(normal)
     }
 
-    /// The segments after the leading slash; a trailing slash is an empty last one.
+    /// How many segments there are after the leading slash; a trailing slash is an empty last one.
     #[must_use]
-    pub fn segments(&self) -> &[Segment] {
-        &self.segments
+    pub fn len(&self) -> usize {
+        self.segments.len()
+    }
+
+    /// Whether there is no segment, as where dot segments have taken all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.segments.is_empty()
+    }
+
+    /// A segment as it is compared: fully decoded.
+    #[must_use]
+    pub fn segment(&self, index: usize) -> Option<&str> {
+        let segment = self.segments.get(index)?;
+        match &segment.decoded {
+            Some(decoded) => Some(decoded),
+            None => self.text.get(segment.start..segment.end),
+        }
+    }
+
+    /// All segments as they are compared.
+    pub fn segments(&self) -> impl DoubleEndedIterator<Item = &str> {
+        (0..self.len()).filter_map(|index| self.segment(index))
     }
 
     /// Whether a segment holds an encoded slash.
     #[must_use]
     pub fn has_encoded_slash(&self) -> bool {
-        self.segments.iter().any(|segment| segment.decoded.contains('/'))
+        self.segments.iter().any(|segment| segment.decoded.as_ref().is_some_and(|decoded| decoded.contains('/')))
     }
 
     /// The path as a server reads it that takes an encoded slash for a slash and drops parameters (RFC 3986 §3.3), if
     /// that is another one.
     #[must_use]
     pub fn lenient(&self) -> Option<Self> {
-        let differs = |segment: &Segment| segment.decoded.contains(['/', ';']);
-        if !self.segments.iter().any(differs) {
+        if !self.text.contains(';') && !self.has_encoded_slash() {
             return None;
         }
-        let parts = self.segments.iter().flat_map(|segment| segment.decoded.split('/'));
-        let without_parameters = |part: &str| part.split(';').next().unwrap_or_default().to_owned();
-        let segments = parts.map(|part| {
-            let decoded = without_parameters(part);
-            Segment { raw: decoded.clone(), decoded }
-        });
-        Some(Self { segments: segments.collect() })
+        let mut lenient = Self { text: String::new(), segments: Vec::new() };
+        for part in self.segments().flat_map(|segment| segment.split('/')) {
+            lenient.push(part.split(';').next().unwrap_or_default(), None);
+        }
+        Some(lenient)
     }
 
     /// The path as it is forwarded, without its first `skipped` segments.
     #[must_use]
-    pub fn forwarded(&self, skipped: usize) -> String {
-        let mut path = String::new();
-        for segment in self.segments.iter().skip(skipped) {
-            path.push('/');
-            path.push_str(&segment.raw);
+    pub fn forwarded(&self, skipped: usize) -> &str {
+        let start = self.segments.get(skipped).map_or(self.text.len(), |segment| segment.start.saturating_sub(1));
+        self.text.get(start..).unwrap_or_default()
+    }
+
+    fn push(&mut self, text: &str, decoded: Option<Box<str>>) {
+        self.text.push('/');
+        let start = self.text.len();
+        self.text.push_str(text);
+        self.segments.push(Segment { start, end: self.text.len(), decoded });
+    }
+
+    fn pop(&mut self) {
+        if let Some(segment) = self.segments.pop() {
+            self.text.truncate(segment.start.saturating_sub(1));
         }
-        path
     }
 }
 
-impl Segment {
-    fn new(raw: &[u8], policy: PathPolicy) -> Result<Self, PathError> {
-        if raw.iter().all(|byte| is_unreserved(*byte)) {
-            // Nothing to decode, nothing to refuse.
-            let text: String = raw.iter().copied().map(char::from).collect();
-            return Ok(Self { raw: text.clone(), decoded: text });
-        }
-        let (normalised, decoded) = decode(raw)?;
-        // What the normalised form decodes to is what the raw form decodes to, as unreserved characters alone were
-        // replaced; the checks below hold for both.
-        let normalised = String::from_utf8(normalised).map_err(|_| PathError::NotUtf8)?;
-        let decoded = String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)?;
-        if decoded.chars().any(|c| c.is_control() || c == '\\') || normalised.contains([' ', '#']) {
-            return Err(PathError::Character);
-        }
-        if hides_encoding(decoded.as_bytes()) {
-            return Err(PathError::DoubleEncoding);
-        }
-        // An encoded `;` begins a parameter to some servers and none to others.
-        if decoded.contains(';') && (policy == PathPolicy::Strict || has_encoded_semicolon(raw)) {
-            return Err(PathError::Parameter);
-        }
-        // `..;` and `a%2f..` are dot segments to servers that drop parameters or decode slashes.
-        let hidden_dots = decoded.split('/').any(|part| matches!(part.split(';').next(), Some("." | "..")));
-        if hidden_dots && !matches!(decoded.as_str(), "." | "..") {
-            return Err(PathError::DotSegment);
-        }
-        Ok(Self { raw: normalised, decoded })
+/// A segment as it is forwarded, and fully decoded where that is another text.
+fn read_segment(raw: &[u8], policy: PathPolicy) -> Result<(Cow<'_, str>, Option<Box<str>>), PathError> {
+    if raw.iter().all(|byte| is_unreserved(*byte) || b"!$&'()*+,=:@".contains(byte)) {
+        // Nothing to decode, nothing to refuse: RFC 3986 §3.3 without `%` and `;`.
+        return Ok((String::from_utf8_lossy(raw), None));
     }
+    let (normalised, decoded) = decode(raw)?;
+    // What the normalised form decodes to is what the raw form decodes to, as unreserved characters alone were
+    // replaced; the checks below hold for both.
+    let normalised = String::from_utf8(normalised).map_err(|_| PathError::NotUtf8)?;
+    let decoded = String::from_utf8(decoded).map_err(|_| PathError::NotUtf8)?;
+    if decoded.chars().any(|c| c.is_control() || c == '\\') || normalised.contains([' ', '#']) {
+        return Err(PathError::Character);
+    }
+    if hides_encoding(decoded.as_bytes()) {
+        return Err(PathError::DoubleEncoding);
+    }
+    // An encoded `;` begins a parameter to some servers and none to others.
+    if decoded.contains(';') && (policy == PathPolicy::Strict || has_encoded_semicolon(raw)) {
+        return Err(PathError::Parameter);
+    }
+    // `..;` and `a%2f..` are dot segments to servers that drop parameters or decode slashes.
+    let hidden_dots = decoded.split('/').any(|part| matches!(part.split(';').next(), Some("." | "..")));
+    if hidden_dots && !matches!(decoded.as_str(), "." | "..") {
+        return Err(PathError::DotSegment);
+    }
+    let decoded = (decoded != normalised).then(|| decoded.into_boxed_str());
+    Ok((Cow::Owned(normalised), decoded))
 }
 
 impl std::fmt::Display for PathError {
@@ -223,11 +254,11 @@ mod tests {
     use crate::test::test;
 
     fn strict(path: &str) -> Result<String, PathError> {
-        NormalPath::new(path.as_bytes(), PathPolicy::Strict).map(|path| path.forwarded(0))
+        NormalPath::new(path.as_bytes(), PathPolicy::Strict).map(|path| path.forwarded(0).to_owned())
     }
 
     fn normalize(path: &str) -> Result<String, PathError> {
-        NormalPath::new(path.as_bytes(), PathPolicy::Normalize).map(|path| path.forwarded(0))
+        NormalPath::new(path.as_bytes(), PathPolicy::Normalize).map(|path| path.forwarded(0).to_owned())
     }
 
     test!(a_plain_path_stays_as_it_is, {
@@ -286,7 +317,9 @@ mod tests {
         let path = NormalPath::new(b"/@scope%2Fname/x", PathPolicy::Strict).unwrap();
         assert!(path.has_encoded_slash());
         assert_eq!(path.forwarded(0), "/@scope%2Fname/x");
-        assert_eq!(path.segments().len(), 2);
+        assert_eq!(path.segments().collect::<Vec<_>>(), ["@scope/name", "x"]);
+        assert_eq!(path.forwarded(1), "/x");
+        assert_eq!(path.forwarded(2), "");
     });
 
     test!(normalising_resolves_dots_and_merges_slashes, {

@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 
 use super::{
-    path::{NormalPath, Segment},
+    path::NormalPath,
     template::{Part, Template},
 };
 
@@ -20,6 +20,10 @@ pub struct Table {
     /// Longest suffix first; the suffix begins with its dot.
     suffix_hosts: Vec<(String, Node)>,
     any_host: Node,
+    /// Whether a route ignores case.
+    is_insensitive: bool,
+    /// Whether a literal has capitals, or a path ends with a slash.
+    has_variants: bool,
 }
 
 /// Which authorities a route is for.
@@ -77,29 +81,53 @@ impl Table {
         methods: &Methods,
         route: RouteId,
     ) -> Result<(), RouteId> {
+        self.is_insensitive |= case_insensitive;
+        // The slash of `/` ends no other path than its own.
+        let is_root = template.parts.len() == 1;
+        self.has_variants |= template.parts.iter().any(|part| match part {
+            Part::Literal(text) => (text.is_empty() && !is_root) || !is_plain(text),
+            Part::Parameter(_) => false,
+        });
         self.host(host).leaf_mut(template, case_insensitive).insert(methods, route)
+    }
+
+    /// Whether the host of a request matters.
+    #[must_use]
+    pub fn has_hosts(&self) -> bool {
+        !self.exact_hosts.is_empty() || !self.suffix_hosts.is_empty()
     }
 
     /// The most specific path that matches, on the most specific host that has one.
     #[must_use]
     pub fn find(&self, host: &str, path: &NormalPath) -> Option<&Leaf> {
-        self.search(host, path.segments(), Comparison::Exact).first().copied()
+        if self.is_insensitive {
+            return self.search(host, path, path.len(), Comparison::Exact).first().copied();
+        }
+        self.hosts(host).find_map(|node| node.find(path, 0))
     }
 
     /// The paths that would be the most specific ones for a server that ignores ASCII case and one trailing slash.
     #[must_use]
     pub fn find_lookalikes(&self, host: &str, path: &NormalPath) -> Vec<&Leaf> {
-        let segments = match path.segments() {
-            [segments @ .., last] if last.decoded.is_empty() => segments,
-            segments => segments,
-        };
-        self.search(host, segments, Comparison::Lenient)
+        let has_slash = path.segments().next_back().is_some_and(str::is_empty);
+        self.search(host, path, path.len().saturating_sub(usize::from(has_slash)), Comparison::Lenient)
     }
 
-    fn search(&self, host: &str, segments: &[Segment], comparison: Comparison) -> Vec<&Leaf> {
+    /// Whether a path has no other lookalike than itself, as far as that shows at once: where neither it nor any route has a
+    /// capital or a trailing slash.
+    #[must_use]
+    pub fn is_alone(&self, path: &NormalPath) -> bool {
+        self.is_plain() && path.segments().all(|segment| !segment.is_empty() && is_plain(segment))
+    }
+
+    fn is_plain(&self) -> bool {
+        !self.is_insensitive && !self.has_variants
+    }
+
+    fn search(&self, host: &str, path: &NormalPath, end: usize, comparison: Comparison) -> Vec<&Leaf> {
         for node in self.hosts(host) {
-            let mut search = Search { comparison, trail: Vec::new(), best: Vec::new(), found: Vec::new() };
-            node.search(segments, &mut search);
+            let mut search = Search { path, end, comparison, trail: Vec::new(), best: Vec::new(), found: Vec::new() };
+            node.search(0, &mut search);
             if !search.found.is_empty() {
                 return search.found;
             }
@@ -209,13 +237,29 @@ impl Node {
         leaf.get_or_insert_default()
     }
 
-    fn search<'a>(&'a self, segments: &[Segment], search: &mut Search<'a>) {
-        if let Some((segment, rest)) = segments.split_first() {
-            for node in self.literal_children(&segment.decoded, search.comparison) {
-                search.descend(LITERAL, node, rest);
+    /// What [`search`](Self::search) finds where case counts: the first, as the most specific is looked at first.
+    fn find(&self, path: &NormalPath, index: usize) -> Option<&Leaf> {
+        let found = match path.segment(index) {
+            None => self.leaf.as_ref(),
+            Some(segment) => {
+                let next = index.wrapping_add(1);
+                let literal = self.literals.get(segment).and_then(|node| node.find(path, next));
+                let parameter = || self.parameter.as_ref().filter(|_| !segment.is_empty())?.find(path, next);
+                literal.or_else(parameter)
             }
-            if let Some(node) = self.parameter.as_ref().filter(|_| !segment.decoded.is_empty()) {
-                search.descend(PARAMETER, node, rest);
+        };
+        found.or(self.open.as_ref())
+    }
+
+    fn search<'a>(&'a self, index: usize, search: &mut Search<'a, '_>) {
+        let path = search.path;
+        if let Some(segment) = path.segment(index).filter(|_| index < search.end) {
+            let next = index.wrapping_add(1);
+            for node in self.literal_children(segment, search.comparison) {
+                search.descend(LITERAL, node, next);
+            }
+            if let Some(node) = self.parameter.as_ref().filter(|_| !segment.is_empty()) {
+                search.descend(PARAMETER, node, next);
             }
         } else {
             if let Some(leaf) = &self.leaf {
@@ -247,6 +291,11 @@ impl Node {
     }
 }
 
+/// Whether every server compares a literal alike.
+fn is_plain(literal: &str) -> bool {
+    !literal.bytes().any(|byte| byte.is_ascii_uppercase())
+}
+
 /// How literals and ends of paths are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Comparison {
@@ -257,7 +306,10 @@ enum Comparison {
 }
 
 /// A search for the most specific leaves, ties included.
-struct Search<'a> {
+struct Search<'a, 'p> {
+    path: &'p NormalPath,
+    /// How many of its segments count.
+    end: usize,
     comparison: Comparison,
     /// How the segments so far were matched.
     trail: Vec<u8>,
@@ -265,10 +317,10 @@ struct Search<'a> {
     found: Vec<&'a Leaf>,
 }
 
-impl<'a> Search<'a> {
-    fn descend(&mut self, kind: u8, node: &'a Node, rest: &[Segment]) {
+impl<'a> Search<'a, '_> {
+    fn descend(&mut self, kind: u8, node: &'a Node, next: usize) {
         self.trail.push(kind);
-        node.search(rest, self);
+        node.search(next, self);
         self.trail.pop();
     }
 

@@ -111,9 +111,9 @@ fn literal(part: &str, last: bool, policy: PathPolicy) -> Result<String, Templat
     if path.has_encoded_slash() {
         return Err(TemplateError::Unmatchable(PathError::EncodedSlash));
     }
-    match path.segments() {
-        [segment] if segment.decoded.is_empty() == part.is_empty() => Ok(segment.decoded.clone()),
-        _ => Err(TemplateError::Unmatchable(PathError::DotSegment)),
+    match path.segment(0).filter(|segment| path.len() == 1 && segment.is_empty() == part.is_empty()) {
+        Some(segment) => Ok(segment.to_owned()),
+        None => Err(TemplateError::Unmatchable(PathError::DotSegment)),
     }
 }
 

@@ -197,7 +197,7 @@ fn companion<'a>(request: &Request<'a>, name: &str) -> Result<&'a str, Reason> {
 /// `webhook-id`, of which only one was signed.
 fn only<'a>(request: &Request<'a>, name: &str) -> Result<Option<&'a [u8]>, Reason> {
     let mut found: Option<&[u8]> = None;
-    for (header, value) in request.headers() {
+    for (header, value) in request.headers().iter() {
         let is_same = header == name;
         if (!is_same && folded_name(header) != name) || value.is_empty() {
             continue;

@@ -40,7 +40,7 @@ fn outcome(decision: Decision) -> Option<(u16, Option<String>)> {
         )),
         Verdict::Forward(edits) => {
             let subject = edits.into_iter().find_map(|edit| match edit {
-                HeaderEdit::Set(name, value) if name == "x-sub" => String::from_utf8(value).ok(),
+                HeaderEdit::Set(name, value) if &*name == "x-sub" => String::from_utf8(value.to_vec()).ok(),
                 _ => None,
             });
             Some((200, subject))

@@ -6,7 +6,7 @@ const OTHER: Need = Need::Keys(KeySourceId(1));
 
 fn pending(bytes: usize) -> Box<Pending> {
     let headers = vec![("x".to_owned(), vec![b'a'; bytes])];
-    Pending::new(Head { headers, end_of_stream: true }, second(0), None)
+    Pending::new(Head { headers: headers.into(), end_of_stream: true }, second(0), None)
 }
 
 /// Waits for these, for 8 seconds each.

@@ -80,7 +80,7 @@ fn run_steps(scenario: &Scenario, steps: &[Step], engine: Engine) -> Vec<String>
             Err(error) => return vec![error],
         };
         let headers = Headers::unjoined(sent.head());
-        let head = Head { headers: headers.pairs().to_vec(), end_of_stream: sent.end_of_stream };
+        let head = Head { headers: headers.pairs().iter().cloned().collect(), end_of_stream: sent.end_of_stream };
         let id = RequestId(u32::try_from(index).unwrap_or(u32::MAX));
         worker.decide(id, &head, sent.properties.clone());
         // A host that may not hold the headers shows no body of a request that waits.
@@ -108,7 +108,7 @@ fn observe(engine: &Engine, decision: &Decision, sent: &Sent) -> Observed {
             apply(&mut headers, edits);
             let mut trailers = Headers::unjoined(sent.trailers.clone());
             if !sent.trailers.is_empty() {
-                let edits = engine.trailers(decision.route, trailers.pairs());
+                let edits = engine.trailers(decision.route, &trailers.pairs().iter().cloned().collect());
                 apply(&mut trailers, &edits);
             }
             Observed::Forwarded(Received::of(&headers, sent.body(), &trailers))

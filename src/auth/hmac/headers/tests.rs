@@ -43,7 +43,7 @@ test!(a_generic_request_without_a_query_signs_an_empty_line, {
     let value = format!("HMAC-SHA256 key=k,ts=17,nonce={NONCE},sig={}", ZERO_64.trim_end_matches('='));
     let line = [(":method", "GET"), (":path", "/"), (":authority", "a"), ("authorization", &value)];
     let headers = line.map(|(name, value)| (name.to_owned(), value.as_bytes().to_vec())).to_vec();
-    let head = Head { headers, end_of_stream: true };
+    let head = Head { headers: headers.into(), end_of_stream: true };
     let statement = read(Scheme::Generic, &Request::new(&head).unwrap(), "/").unwrap();
     assert_eq!(statement.prefix, format!("GET\na\n/\n\n17\n{NONCE}\n").into_bytes());
     assert_eq!((statement.key, statement.nonce), (Some("k"), Some(NONCE)));

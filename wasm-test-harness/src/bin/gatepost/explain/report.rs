@@ -46,8 +46,8 @@ impl Report {
         Self {
             request: format!("{} {}", request.value(":method"), redaction.target(&request.value(":path"))),
             findings: findings.into_iter().map(redacted).collect(),
-            route: record.route.clone(),
-            authenticator: record.authenticator.clone(),
+            route: record.route.as_deref().map(str::to_owned),
+            authenticator: record.authenticator.as_deref().map(str::to_owned),
             reason: record.reason.as_ref().map(ToString::to_string),
             shadow: record.shadow,
             outcome,

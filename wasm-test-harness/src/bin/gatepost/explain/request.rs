@@ -30,7 +30,7 @@ impl Request {
     }
 
     pub fn head(&self) -> Head {
-        Head { headers: self.fields.clone(), end_of_stream: !self.has_body }
+        Head { headers: self.fields.iter().cloned().collect(), end_of_stream: !self.has_body }
     }
 
     /// The first value of a field, for display.
@@ -53,25 +53,25 @@ impl Request {
             match edit {
                 HeaderEdit::Remove(name) => {
                     // What an earlier edit added was never the client's: it goes without a trace.
-                    fields.retain(|field| !(field.name == *name && field.change == Change::Added));
-                    for field in fields.iter_mut().filter(|field| field.name == *name) {
+                    fields.retain(|field| !(*field.name == **name && field.change == Change::Added));
+                    for field in fields.iter_mut().filter(|field| *field.name == **name) {
                         field.change = Change::Removed;
                     }
                 }
                 HeaderEdit::Set(name, value) => {
-                    let unchanged = fields.iter().filter(|field| field.name == *name && field.is_present()).count()
+                    let unchanged = fields.iter().filter(|field| *field.name == **name && field.is_present()).count()
                         == 1
-                        && fields
-                            .iter()
-                            .any(|field| field.name == *name && field.change == Change::Kept && field.value == *value);
+                        && fields.iter().any(|field| {
+                            *field.name == **name && field.change == Change::Kept && *field.value == **value
+                        });
                     if unchanged {
                         continue;
                     }
-                    fields.retain(|field| !(field.name == *name && field.change == Change::Added));
-                    for field in fields.iter_mut().filter(|field| field.name == *name) {
+                    fields.retain(|field| !(*field.name == **name && field.change == Change::Added));
+                    for field in fields.iter_mut().filter(|field| *field.name == **name) {
                         field.change = Change::Removed;
                     }
-                    fields.push(Field { name: name.clone(), value: value.clone(), change: Change::Added });
+                    fields.push(Field { name: name.to_string(), value: value.to_vec(), change: Change::Added });
                 }
             }
         }
