@@ -170,7 +170,7 @@ fn compile_unmatched(schema: &GatewaySchema, names: &Names, errors: &mut Errors)
         Member::Absent | Member::Good(UnmatchedSchema::Reject) => Some(Unmatched::Reject),
         Member::Good(UnmatchedSchema::Forward) => Some(Unmatched::Forward),
         Member::Good(UnmatchedSchema::Authenticate) => {
-            names.default_policy("unmatched", errors).map(Unmatched::Authenticate)
+            names.default_policy("unmatched", errors).map(|policy| Unmatched::Authenticate(Box::new(policy)))
         }
     };
     if schema.paths.is_absent() && matches!(unmatched, Some(Unmatched::Reject)) {

@@ -106,7 +106,7 @@ pub enum Unmatched {
     /// 404
     Reject,
     /// The default authentication, then forwarded without identity.
-    Authenticate(Policy),
+    Authenticate(Box<Policy>),
     /// Forwarded as a public route.
     Forward,
 }

@@ -70,7 +70,7 @@ pub fn locate<'a>(
             observe(&mut || Step::Unmatched);
             match &gateway.unmatched {
                 Unmatched::Reject => return Err(refused(Reason::NoRoute)),
-                Unmatched::Authenticate(policy) => (Some(policy), None, false),
+                Unmatched::Authenticate(policy) => (Some(&**policy), None, false),
                 Unmatched::Forward => (None, None, false),
             }
         }
