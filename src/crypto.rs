@@ -27,6 +27,7 @@ mod ecdsa;
 mod eddsa;
 mod error;
 mod hmac;
+pub mod host;
 mod pem;
 mod rsa;
 mod signing;
@@ -232,6 +233,8 @@ impl Curve {
 /// Its `Debug` prints the family and nothing else.
 pub struct VerificationKey {
     family: Family,
+    /// Its SubjectPublicKeyInfo in DER, where a host may take it.
+    spki: Option<Box<[u8]>>,
 }
 
 impl VerificationKey {
@@ -244,12 +247,14 @@ impl VerificationKey {
     ///
     /// The modulus has 2048 to 8192 bits and is odd; the exponent is odd, at least 65537 and below 2^32.
     pub fn rsa(modulus: &[u8], exponent: &[u8]) -> Result<Self, KeyError> {
-        rsa::Key::new(modulus, exponent).map(Family::Rsa).map(Self::of)
+        let key = rsa::Key::new(modulus, exponent).map(Family::Rsa).map(Self::of)?;
+        Ok(Self { spki: Some(host::rsa_spki(modulus, exponent)), ..key })
     }
 
     /// A point on an elliptic curve (RFC 7518 §6.2.1): coordinates big-endian, of exactly the curve's length.
     pub fn ec(curve: Curve, x: &[u8], y: &[u8]) -> Result<Self, KeyError> {
-        ecdsa::Key::from_coordinates(curve, x, y).map(Family::Ec).map(Self::of)
+        let key = ecdsa::Key::from_coordinates(curve, x, y).map(Family::Ec).map(Self::of)?;
+        Ok(Self { spki: host::ec_spki(curve, &[&[4], x, y].concat()), ..key })
     }
 
     /// An Ed25519 public key (RFC 8037 §2): 32 bytes that encode a point which is not of small order.
@@ -259,7 +264,7 @@ impl VerificationKey {
 
     /// A PEM-encoded SubjectPublicKeyInfo (RFC 7468 §13): RSA, P-256, P-384, P-521 or Ed25519.
     pub fn from_public_key_pem(pem: &str) -> Result<Self, KeyError> {
-        pem::read(pem).map(Self::of)
+        pem::read(pem)
     }
 
     /// What this key can verify.
@@ -288,7 +293,7 @@ impl VerificationKey {
     }
 
     fn of(family: Family) -> Self {
-        Self { family }
+        Self { family, spki: None }
     }
 }
 

@@ -38,6 +38,7 @@ use crate::{
         revocation::Revocations,
     },
     config::gateway::{Gateway, Mode},
+    crypto::{AlgorithmSet, host::offered},
     headers::Headers,
     host::Host,
     identity_token::Issued,
@@ -70,6 +71,8 @@ pub use crate::{
 #[derive(Debug)]
 pub struct Engine {
     gateway: Gateway,
+    /// The algorithms whose signatures the host verifies.
+    by_host: AlgorithmSet,
     /// One for each authenticator.
     tokens: Vec<Tokens>,
     /// One for each key set of a provider.
@@ -144,7 +147,8 @@ impl Engine {
         let (waiting, limits) = (Waiting::default(), Limits::default());
         let replay = Replay::new(&gateway.authenticators);
         let watched = Watched::default();
-        Self { gateway, tokens, sources, revocations, issued, limits, waiting, replay, watched, random, calls }
+        let by_host = AlgorithmSet::EMPTY;
+        Self { gateway, by_host, tokens, sources, revocations, issued, limits, waiting, replay, watched, random, calls }
     }
 
     /// The configuration.
@@ -156,6 +160,12 @@ impl Engine {
     /// Names the plugin, so that workers which share their data with those of others count apart from them.
     pub fn set_plugin(&mut self, names: &[&str]) {
         self.limits.set_plugin(names);
+    }
+
+    /// Finds out which signatures the host verifies, if the configuration leaves any to it: none before this is called.
+    pub fn find_host_crypto(&mut self, host: &mut dyn Host) -> AlgorithmSet {
+        self.by_host = if self.gateway.host_crypto { offered(host) } else { AlgorithmSet::EMPTY };
+        self.by_host
     }
 
     /// Decides about a request, or keeps it until it can be decided.

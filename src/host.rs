@@ -34,6 +34,13 @@ pub trait Host: Store {
     /// A property of the request's connection, such as `["connection", "mtls"]`, in the host's form; none where it has none.
     /// Each costs a host call: ask only for what the decision needs.
     fn property(&mut self, path: &[&str]) -> Option<Vec<u8>>;
+
+    /// Calls a foreign function, one that this host offers beside those of the ABI; none where it has no such function, or the
+    /// call fails.
+    fn call(&mut self, function: &str, arguments: &[u8]) -> Option<Vec<u8>> {
+        let _ = (function, arguments);
+        None
+    }
 }
 
 /// A host that has nothing: no store, so that the worker stands for itself, and no properties.

@@ -17,7 +17,7 @@ use proxy_wasm::{
     types::{ContextType, LogLevel},
 };
 
-use crate::{config, engine::Engine, host::Host as _};
+use crate::{config, crypto::Algorithm, engine::Engine, host::Host as _};
 use configured::{Configured, Pace};
 use stream::Request;
 
@@ -93,6 +93,7 @@ impl RootContext for Root {
                 engine.set_plugin(
                     &names.each_ref().map(|name| String::from_utf8_lossy(name)).each_ref().map(|name| &**name),
                 );
+                tell_host_crypto(&mut engine);
                 let configured = Rc::new(Configured::new(self.id, engine, metrics, Rc::clone(&self.pace)));
                 configured.begin();
                 self.former.extend(self.configured.replace(configured));
@@ -123,6 +124,20 @@ impl RootContext for Root {
     fn get_type(&self) -> Option<ContextType> {
         Some(ContextType::HttpContext)
     }
+}
+
+/// Finds out what the host verifies, and tells operators where it is less than they may think.
+fn tell_host_crypto(engine: &mut Engine) {
+    let by_host = engine.find_host_crypto(&mut host::TheHost);
+    if !engine.gateway().host_crypto {
+        return;
+    }
+    if by_host.is_empty() {
+        let line = "gatepost: crypto: this host verifies no signatures; the sandbox does";
+        return host::log(LogLevel::Warn, line);
+    }
+    let names: Vec<&str> = by_host.iter().map(Algorithm::name).collect();
+    host::log(LogLevel::Info, &format!("gatepost: crypto: the host verifies {}", names.join(", ")));
 }
 
 /// A panic ends the VM; what it says must not hold a request's data.

@@ -84,7 +84,7 @@ impl Dpop {
             path_policy: sent.path_policy,
             now: means.now,
         };
-        let Proof { id: nonce, until } = Proof::verify(proof, &statement)?;
+        let Proof { id: nonce, until } = Proof::verify(proof, &statement, &mut means.verifier())?;
         means.use_once(id, key, nonce.as_bytes(), until, Reason::Proof(ProofError::Replayed))
     }
 }

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     cache::WITHOUT_EXPIRY,
-    crypto::{Algorithm, AlgorithmSet},
+    crypto::{Algorithm, AlgorithmSet, host::Verifier},
     jose::{
         TokenError,
         claims::{Expectations, Times},
@@ -99,13 +99,15 @@ impl JwtMethod {
         algorithm: Algorithm,
         means: &mut Means<'_>,
     ) -> Result<Result<KeyFingerprint, TokenError>, (Need, Availability)> {
+        let mut verifier = Verifier::new(means.host, means.by_host);
         let keys = match self.keys(means.sources, means.now) {
             Ok(keys) => keys,
             // A token of another authenticator's must not suffer from this one's provider.
             Err(_) if self.is_foreign(jws) => return Ok(Err(TokenError::ForeignIssuer)),
             Err(wanting) => return Err(wanting),
         };
-        let verified = keys.verify(jws.header.key_id.as_deref(), algorithm, jws.signing_input, &jws.signature);
+        let verified =
+            keys.verify(jws.header.key_id.as_deref(), algorithm, jws.signing_input, &jws.signature, &mut verifier);
         if verified == Err(TokenError::UnknownKey)
             && let Keys::Remote(id) = self.keys
             && !self.is_foreign(jws)

@@ -7,6 +7,7 @@ use lru::LruCache;
 use super::{AuthenticatorId, Need, Refusal, Unverified, VerifiedToken, hmac::BodyHash, revocation::Revocations};
 use crate::{
     cache::TokenCache,
+    crypto::{AlgorithmSet, host::Verifier},
     deny::Reason,
     host::Host,
     jose::TokenError,
@@ -45,6 +46,8 @@ pub struct Means<'a> {
     pub came: UnixTime,
     /// What the host tells.
     pub host: &'a mut dyn Host,
+    /// The algorithms whose signatures the host verifies.
+    pub by_host: AlgorithmSet,
     /// By [`AuthenticatorId`].
     pub tokens: &'a mut [Tokens],
     /// By [`KeySourceId`](crate::provider::keys::KeySourceId).
@@ -129,6 +132,11 @@ impl Refused {
 }
 
 impl Means<'_> {
+    /// Who verifies signatures.
+    pub fn verifier(&mut self) -> Verifier<'_> {
+        Verifier::new(self.host, self.by_host)
+    }
+
     /// What is known of an authenticator's tokens.
     pub fn tokens(&mut self, id: AuthenticatorId) -> Result<&mut Tokens, Unverified> {
         self.tokens.get_mut(id.0).ok_or(Reason::HostFailure.into()) // not reached: there is one for each authenticator

@@ -131,6 +131,7 @@ mod tests {
             peer::tests::Connection,
         },
         config,
+        crypto::AlgorithmSet,
         replay::Replay,
         test::test,
         time::UnixTime,
@@ -156,6 +157,7 @@ mod tests {
         let (replay, uses, revocations) = (&mut Replay::new(&[]), Vec::new(), &mut [][..]);
         let (body, holds_body) = (None, true);
         let mut means = Means {
+            by_host: AlgorithmSet::EMPTY,
             now,
             came: now,
             host,

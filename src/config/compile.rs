@@ -14,7 +14,7 @@ use super::{
     provider::ProviderSources,
     routes::{Routes, compile_routes},
     schema::{
-        AuthenticatorSchema, FormatSchema, GatewaySchema, ModeSchema, PathPolicySchema, PreflightSchema,
+        AuthenticatorSchema, CryptoSchema, FormatSchema, GatewaySchema, ModeSchema, PathPolicySchema, PreflightSchema,
         ResponsesSchema, ServerSchema, SwitchSchema, UnmatchedSchema,
     },
 };
@@ -92,6 +92,7 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
         override_headers,
         rate_limit: rate_limit?,
         limit_key: schema.limit_key.get().copied().unwrap_or(false),
+        host_crypto: schema.crypto.get() == Some(&CryptoSchema::Host),
         cached_tokens: cached_tokens?,
     })
 }

@@ -35,8 +35,6 @@ pub enum ConfigErrorKind {
     },
     /// A member that the contract names and this version does not build.
     Unsupported,
-    /// A value that the contract names and this version does not build.
-    UnsupportedValue(String),
     /// A member that has to be there.
     Required,
     /// A value of another type.
@@ -117,7 +115,6 @@ impl fmt::Display for ConfigErrorKind {
             Self::DuplicateMember => f.write_str("duplicate member"),
             Self::UnknownKey { known } => write!(f, "unknown key; there are {}", known.join(", ")),
             Self::Unsupported => f.write_str("not supported by this version of gatepost"),
-            Self::UnsupportedValue(value) => write!(f, "`{value}` is not supported by this version of gatepost"),
             Self::Required => f.write_str("required"),
             Self::WrongType { expected } => write!(f, "must be {expected}"),
             Self::Empty => f.write_str("must not be empty"),

@@ -56,6 +56,8 @@ pub struct Gateway {
     pub rate_limit: Option<Limit>,
     /// Whether the host is told for whom a request counts.
     pub limit_key: bool,
+    /// Whether signatures are left to the host, as far as it verifies any.
+    pub host_crypto: bool,
     /// How many verified tokens are kept for each authenticator.
     pub cached_tokens: NonZeroUsize,
 }

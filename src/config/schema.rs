@@ -58,7 +58,7 @@ object! {
         /// How much is remembered.
         optional "cache" cache: CacheSchema,
         /// Where signatures are verified.
-        optional "crypto" _crypto: CryptoSchema,
+        optional "crypto" crypto: CryptoSchema,
         /// The routes.
         optional "paths" paths: Items<PathSchema>,
     }
@@ -460,6 +460,7 @@ pub enum SecretSchema {
 choice! { pub enum UnmatchedSchema { "reject" => Reject, "authenticate" => Authenticate, "forward" => Forward, } }
 choice! { pub enum PreflightSchema { "forward" => Forward, "authenticate" => Authenticate, } }
 choice! { pub enum PathPolicySchema { "strict" => Strict, "normalize" => Normalize, } }
+choice! { pub enum CryptoSchema { "sandbox" => Sandbox, "host" => Host, } }
 choice! { pub enum ModeSchema { "enforce" => Enforce, "shadow" => Shadow, } }
 choice! { pub enum FormatSchema { "json" => Json, "problem" => Problem, } }
 choice! { pub enum SwitchSchema { "on" => On, "off" => Off, } }
@@ -474,6 +475,3 @@ choice! { pub enum FormOfValueSchema { "csv" => Csv, "json" => Json, "base64url"
 
 /// A SHA-256 in hexadecimal.
 pub struct Sha256Schema(pub KeyDigest);
-
-/// Where signatures are verified: what this version can do.
-pub struct CryptoSchema;

@@ -14,7 +14,7 @@ use rsa::{
     },
 };
 
-use super::{Curve, Family, KeyError, PemKind, ecdsa, eddsa, rsa as own_rsa};
+use super::{Curve, Family, KeyError, PemKind, VerificationKey, ecdsa, host};
 
 /// Why a text is not the PEM block that was asked for.
 pub(super) enum PemError<'a> {
@@ -25,7 +25,7 @@ pub(super) enum PemError<'a> {
 }
 
 /// Reads a public key.
-pub(super) fn read(pem: &str) -> Result<Family, KeyError> {
+pub(super) fn read(pem: &str) -> Result<VerificationKey, KeyError> {
     let der = content(pem, PUBLIC_KEY).map_err(|error| match error {
         PemError::NotPem => KeyError::NotPem,
         PemError::Label(label) => KeyError::WrongPem { found: kind(label) },
@@ -50,7 +50,7 @@ pub(super) fn content<'a>(pem: &'a str, wanted: &str) -> Result<Vec<u8>, PemErro
     BASE64.decode(base64).map_err(|_| PemError::NotPem)
 }
 
-fn from_spki(der: &[u8]) -> Result<Family, KeyError> {
+fn from_spki(der: &[u8]) -> Result<VerificationKey, KeyError> {
     let spki = SubjectPublicKeyInfoRef::from_der(der).map_err(|_| KeyError::MalformedPublicKey)?;
     let parameters = spki.algorithm.parameters;
     let key = spki.subject_public_key.as_bytes().ok_or(KeyError::MalformedPublicKey)?;
@@ -58,7 +58,7 @@ fn from_spki(der: &[u8]) -> Result<Family, KeyError> {
         // RFC 3279 §2.3.1 asks for NULL; some encoders leave it out.
         RSA if parameters.is_none_or(AnyRef::is_null) => {
             let key = RsaPublicKey::from_der(key).map_err(|_| KeyError::MalformedPublicKey)?;
-            own_rsa::Key::new(key.modulus.as_bytes(), key.public_exponent.as_bytes()).map(Family::Rsa)
+            VerificationKey::rsa(key.modulus.as_bytes(), key.public_exponent.as_bytes())
         }
         // RFC 5480 §2.1.1: the curve by name alone.
         EC => {
@@ -70,10 +70,11 @@ fn from_spki(der: &[u8]) -> Result<Family, KeyError> {
                 p521::NistP521::OID => Curve::P521,
                 _ => return Err(KeyError::UnsupportedCurve),
             };
-            ecdsa::Key::from_sec1(curve, key).map(Family::Ec)
+            let family = ecdsa::Key::from_sec1(curve, key).map(Family::Ec)?;
+            Ok(VerificationKey { family, spki: host::ec_spki(curve, key) })
         }
         // RFC 8410 §3: parameters must be absent.
-        ED25519 if parameters.is_none() => eddsa::Key::new(key).map(Family::Ed25519),
+        ED25519 if parameters.is_none() => VerificationKey::ed25519(key),
         RSA | ED25519 => Err(KeyError::MalformedPublicKey),
         _ => Err(KeyError::UnsupportedKeyType),
     }
@@ -106,7 +107,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{Algorithm, VerificationKey};
+    use crate::crypto::Algorithm;
 
     #[cfg_attr(not(target_arch = "wasm32"), test)]
     #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]

@@ -98,6 +98,7 @@ impl Engine {
                 now,
                 came,
                 host: &mut *host,
+                by_host: self.by_host,
                 tokens,
                 sources,
                 revocations,

@@ -13,6 +13,7 @@ use super::{
     jws::Jws,
 };
 use crate::{
+    crypto::host::Verifier,
     json::Json,
     request::split_authority,
     route::path::{NormalPath, PathPolicy},
@@ -95,7 +96,7 @@ impl Proof {
     ///
     /// The first [`ProofError`] met. Nothing of a claim is looked at before the signature is known to be that of the right
     /// key. Whether the proof was used before is not known here.
-    pub fn verify(text: &str, statement: &Statement<'_>) -> Result<Self, ProofError> {
+    pub fn verify(text: &str, statement: &Statement<'_>, verifier: &mut Verifier<'_>) -> Result<Self, ProofError> {
         let (jws, header) = Jws::parse_with_header(text).map_err(|_| ProofError::Malformed)?;
         let is_proof = |media_type: &str| {
             media_type.eq_ignore_ascii_case("dpop+jwt") || media_type.eq_ignore_ascii_case("application/dpop+jwt")
@@ -115,7 +116,7 @@ impl Proof {
         if !key.algorithms.contains(algorithm) {
             return Err(ProofError::AlgorithmNotAllowed);
         }
-        if !key.key.verify(algorithm, jws.signing_input, &jws.signature) {
+        if !verifier.verify(&key.key, algorithm, jws.signing_input, &jws.signature) {
             return Err(ProofError::BadSignature);
         }
         Self::check(&jws.claims().map_err(|_| ProofError::Malformed)?, statement)

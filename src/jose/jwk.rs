@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::TokenError;
 use crate::{
-    crypto::{self, Algorithm, AlgorithmSet, Curve, KeyError, VerificationKey},
+    crypto::{self, Algorithm, AlgorithmSet, Curve, KeyError, VerificationKey, host::Verifier},
     json::Json,
 };
 
@@ -187,6 +187,7 @@ impl KeySet {
         algorithm: Algorithm,
         message: &[u8],
         signature: &[u8],
+        verifier: &mut Verifier<'_>,
     ) -> Result<KeyFingerprint, TokenError> {
         let key_id = key_id.filter(|_| self.ids_matter);
         let mut bearing = self.keys.iter().filter(|key| key_id.is_none() || key.key_id.as_deref() == key_id).peekable();
@@ -199,7 +200,7 @@ impl KeySet {
         }
         fitting
             .take(MOST_TRIED)
-            .find(|key| key.key.verify(algorithm, message, signature))
+            .find(|key| verifier.verify(&key.key, algorithm, message, signature))
             .map(|key| key.fingerprint)
             .ok_or(TokenError::BadSignature)
     }
@@ -297,7 +298,7 @@ const MOST_TRIED: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::test::test;
+    use crate::{host::NoHost, test::test};
 
     fn parse(json: &str) -> Result<Jwk, JwkError> {
         Jwk::parse(&Json::parse(json.as_bytes(), 8).unwrap())
@@ -352,7 +353,9 @@ mod tests {
     });
 
     test!(a_key_id_picks_its_keys_and_no_others, {
-        let verify = |set: &KeySet, key_id| set.verify(key_id, Algorithm::Hs256, b"", &[0; 32]);
+        let verify = |set: &KeySet, key_id| {
+            set.verify(key_id, Algorithm::Hs256, b"", &[0; 32], &mut Verifier::new(&mut NoHost, AlgorithmSet::EMPTY))
+        };
         let named = parse(&oct(&[7; 32], ",\"kid\":\"\"")).unwrap();
         let set = KeySet::new(vec![named]);
         assert_eq!(verify(&set, Some("x")), Err(TokenError::UnknownKey));
@@ -362,7 +365,9 @@ mod tests {
         assert_eq!(verify(&nameless, Some("")), Err(TokenError::UnknownKey));
         let single = KeySet::single(VerificationKey::hmac(&[7; 32]).unwrap());
         assert_eq!(verify(&single, Some("x")), Err(TokenError::BadSignature));
-        assert_eq!(single.verify(None, Algorithm::Rs256, b"", &[0; 256]), Err(TokenError::AlgorithmNotAllowed));
+        let foreign =
+            single.verify(None, Algorithm::Rs256, b"", &[0; 256], &mut Verifier::new(&mut NoHost, AlgorithmSet::EMPTY));
+        assert_eq!(foreign, Err(TokenError::AlgorithmNotAllowed));
     });
 
     test!(a_thumbprint_is_the_published_one_whatever_else_the_key_says, {

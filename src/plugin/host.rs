@@ -153,6 +153,16 @@ impl Host for TheHost {
         // SAFETY: `received` gives valid addresses; the host reads as many bytes as the path has.
         received(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) }).ok()
     }
+
+    fn call(&mut self, function: &str, arguments: &[u8]) -> Option<Vec<u8>> {
+        let (name, name_size) = (function.as_ptr(), function.len());
+        let (arguments, arguments_size) = (arguments.as_ptr(), arguments.len());
+        // SAFETY: `received` gives valid addresses; the host reads as many bytes as name and arguments have.
+        received(|data, size| unsafe {
+            proxy_call_foreign_function(name, name_size, arguments, arguments_size, data, size)
+        })
+        .ok()
+    }
 }
 
 impl Store for TheHost {
@@ -282,6 +292,14 @@ unsafe extern "C" {
         cas: *mut u32,
     ) -> u32;
     fn proxy_get_property(path: *const u8, path_size: usize, value: *mut *mut u8, value_size: *mut usize) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_size: usize,
+        arguments: *const u8,
+        arguments_size: usize,
+        results: *mut *mut u8,
+        results_size: *mut usize,
+    ) -> u32;
     fn proxy_set_shared_data(key: *const u8, key_size: usize, value: *const u8, value_size: usize, cas: u32) -> u32;
     fn proxy_send_local_response(
         status: u32,

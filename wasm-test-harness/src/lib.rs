@@ -7,6 +7,7 @@
 //! | start an Envoy with the module, and stop it | [`envoy`] |
 //! | see what a service receives | [`echo`] |
 //! | send a request byte for byte, or thousands at once | [`client`] |
+//! | verify a signature as Envoy does for a filter | [`foreign`] |
 //! | script an identity provider, and let it fail | [`provider`] |
 //! | make tokens and key sets, honest or not | [`mint`] |
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 pub mod client;
 pub mod echo;
 pub mod envoy;
+pub mod foreign;
 pub mod host;
 pub mod mint;
 pub mod provider;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::{
-    ApiKeysSchema, AuthSchema, AuthenticatorSchema, ClaimValuesSchema, CombinationSchema, CryptoSchema, HmacSchema,
+    ApiKeysSchema, AuthSchema, AuthenticatorSchema, ClaimValuesSchema, CombinationSchema, HmacSchema,
     IntrospectionSchema, JwtSchema, MappedSchema, MtlsSchema, RestrictionsSchema, RuleSchema, SecretSchema,
     ValueSchema,
 };
@@ -150,36 +150,10 @@ impl Decode for SecretSchema {
     }
 }
 
-impl Decode for CryptoSchema {
-    fn decode(node: &Node<'_>, errors: &mut Errors) -> Option<Self> {
-        only(node, "sandbox", &["host"], &["sandbox"], errors).map(|()| Self)
-    }
-}
-
 impl fmt::Debug for SecretSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SecretSchema")
     }
-}
-
-/// Reads a text of which this version understands one value, and the contract names others.
-fn only(
-    node: &Node<'_>,
-    supported: &str,
-    unsupported: &[&str],
-    known: &'static [&'static str],
-    errors: &mut Errors,
-) -> Option<()> {
-    let text = String::decode(node, errors)?;
-    if text == supported {
-        return Some(());
-    }
-    let kind = match unsupported.contains(&text.as_str()) {
-        true => ConfigErrorKind::UnsupportedValue(text),
-        false => ConfigErrorKind::NotOneOf { known },
-    };
-    node.error(kind, errors);
-    None
 }
 
 const RULE_KEYS: [&str; 7] = ["use", "any", "all", "roles", "scopes", "audiences", "claims"];

@@ -2,6 +2,8 @@
 
 use wasmtime::Linker;
 
+use crate::foreign;
+
 use super::{
     memory::{Call, give, read, read_text, write, write_u32},
     state::{Context, Log, LogLevel, State, Status, perform},
@@ -54,8 +56,20 @@ fn link_process(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     linker.func_wrap(
         "env",
         "proxy_call_foreign_function",
-        |mut call: Call<'_>, _: u32, _: u32, _: u32, _: u32, _: u32, _: u32| {
-            perform(&mut call, "proxy_call_foreign_function", |_| Err(Status::NotFound))
+        |mut call: Call<'_>,
+         name_at: u32,
+         name_size: u32,
+         at: u32,
+         size: u32,
+         results_at: u32,
+         results_size_at: u32| {
+            perform(&mut call, "proxy_call_foreign_function", |call| {
+                let name = read_text(call, name_at, name_size)?;
+                let arguments = read(call, at, size)?;
+                let is_offered = call.data().verifies_signatures;
+                let results = is_offered.then(|| foreign::call(&name, &arguments)).flatten().ok_or(Status::NotFound)?;
+                give(call, &results, results_at, results_size_at)
+            })
         },
     )?;
     Ok(())

@@ -87,6 +87,7 @@ pub(crate) struct State {
     pub(crate) clusters: BTreeSet<String>,
     pub(crate) shared: SharedData,
     pub(crate) stop_iteration: bool,
+    pub(crate) verifies_signatures: bool,
     pub(crate) random: u64,
     pub(crate) contexts: BTreeMap<u32, Context>,
     pub(crate) current: u32,

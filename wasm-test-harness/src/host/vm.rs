@@ -32,6 +32,8 @@ pub struct VmOptions {
     pub shared_data: SharedData,
     /// Envoy's `allow_on_headers_stop_iteration`.
     pub allow_on_headers_stop_iteration: bool,
+    /// Whether it verifies signatures for its guest, as Envoy does.
+    pub verifies_signatures: bool,
     /// What `random_get` starts from.
     pub seed: u64,
 }
@@ -63,6 +65,7 @@ impl Default for VmOptions {
             clusters: Vec::new(),
             shared_data: SharedData::default(),
             allow_on_headers_stop_iteration: false,
+            verifies_signatures: true,
             seed: 0,
         }
     }
@@ -81,6 +84,7 @@ impl Vm {
             clusters: options.clusters.into_iter().collect::<BTreeSet<_>>(),
             shared: options.shared_data,
             stop_iteration: options.allow_on_headers_stop_iteration,
+            verifies_signatures: options.verifies_signatures,
             random: options.seed,
             contexts: BTreeMap::new(),
             current: 0,

@@ -20,20 +20,36 @@ use crate::{
 
 /// Runs every scenario that names this host, each in a VM of its own.
 pub fn run(table: &Table, host: &Host) -> Report {
+    run_where(table, host, true)
+}
+
+/// The same where the host offers nothing beside the ABI.
+pub fn run_without_foreign_functions(table: &Table, host: &Host) -> Report {
+    run_where(table, host, false)
+}
+
+fn run_where(table: &Table, host: &Host, verifies_signatures: bool) -> Report {
     let mut report = Report::new("wasmtime");
     for scenario in table.on(HostName::Wasmtime) {
-        let differences = scenario_differences(scenario, table, host).unwrap_or_else(|trap| vec![trap.to_string()]);
+        let differences = scenario_differences(scenario, table, host, verifies_signatures)
+            .unwrap_or_else(|trap| vec![trap.to_string()]);
         report.add(scenario, &differences);
     }
     report
 }
 
-fn scenario_differences(scenario: &Scenario, table: &Table, host: &Host) -> Result<Vec<String>, Trap> {
+fn scenario_differences(
+    scenario: &Scenario,
+    table: &Table,
+    host: &Host,
+    verifies_signatures: bool,
+) -> Result<Vec<String>, Trap> {
     let mut vm = host.vm(VmOptions {
         clock: Clock::at(scenario.clock),
         environment: environment(&table.environment),
         clusters: scenario.providers.keys().cloned().collect(),
         allow_on_headers_stop_iteration: scenario.listener.stop_iteration,
+        verifies_signatures,
         ..VmOptions::default()
     })?;
     let (root, accepted) = vm.start(Plugin {

@@ -72,11 +72,27 @@ impl Table {
         Ok(table)
     }
 
+    /// The scenarios about signatures, with configurations that leave those to the host.
+    pub fn of_host_crypto(mut self) -> Self {
+        let is_about_signatures = |scenario: &Scenario| {
+            matches!(scenario.expectation, Expectation::Steps(_)) && SIGNATURES.contains(&scenario.file.as_str())
+        };
+        self.scenarios.retain(is_about_signatures);
+        for scenario in &mut self.scenarios {
+            scenario.configuration = scenario.configuration.replacen('{', "{\"crypto\":\"host\",", 1);
+        }
+        self
+    }
+
     /// The scenarios that a host runs.
     pub fn on(&self, host: HostName) -> impl Iterator<Item = &Scenario> {
         self.scenarios.iter().filter(move |scenario| scenario.hosts.contains(&host))
     }
 }
+
+/// The files of scenarios whose outcome hangs on signatures.
+const SIGNATURES: [&str; 6] =
+    ["algorithms.yaml", "cache.yaml", "dpop.yaml", "forged_tokens.yaml", "key_rotation.yaml", "remote_keys.yaml"];
 
 impl fmt::Display for TableError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

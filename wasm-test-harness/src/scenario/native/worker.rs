@@ -12,7 +12,7 @@ use super::super::{
     placeholder::Placeholders,
     simulation::{Machine, Outgoing, Reply},
 };
-use crate::{host::SharedData, provider::Asked};
+use crate::{foreign, host::SharedData, provider::Asked};
 
 /// An engine, and what it has asked for.
 pub(super) struct Worker<'a> {
@@ -30,7 +30,8 @@ pub(super) struct Worker<'a> {
 
 impl<'a> Worker<'a> {
     /// A worker whose clock stands at a Unix time in seconds, and whose proxy knows these clusters.
-    pub(super) fn new(engine: Engine, clusters: Vec<&'a str>, clock: u64) -> Self {
+    pub(super) fn new(mut engine: Engine, clusters: Vec<&'a str>, clock: u64) -> Self {
+        engine.find_host_crypto(&mut Shared(&SharedData::default(), &NOBODYS));
         Self {
             engine,
             clusters,
@@ -171,6 +172,10 @@ impl Store for Shared<'_> {
 impl Host for Shared<'_> {
     fn property(&mut self, path: &[&str]) -> Option<Vec<u8>> {
         self.1.get(&path.join("\0")).cloned()
+    }
+
+    fn call(&mut self, function: &str, arguments: &[u8]) -> Option<Vec<u8>> {
+        foreign::call(function, arguments)
     }
 }
 
