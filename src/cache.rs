@@ -93,9 +93,8 @@ impl<T: Footprint, S: BuildHasher + Default> TokenCache<T, S> {
             return; // good within the clock skew alone
         }
         let bytes = token.len().saturating_add(verified.footprint());
-        self.remove(token);
-        self.entries.put(token.into(), Entry { token: verified, until, bytes });
-        self.bytes = self.bytes.saturating_add(bytes);
+        let replaced = self.entries.put(token.into(), Entry { token: verified, until, bytes });
+        self.bytes = self.bytes.saturating_add(bytes).saturating_sub(replaced.map_or(0, |entry| entry.bytes));
         while self.entries.len() > self.capacity || self.bytes > self.most_bytes {
             let Some((_, evicted)) = self.entries.pop_lru() else {
                 return;

@@ -3,7 +3,7 @@
 pub mod expression;
 pub mod value;
 
-use std::{cell::RefCell, rc::Rc};
+use std::{borrow::Cow, cell::RefCell, rc::Rc};
 
 use expression::{Expression, Facts};
 use value::Form;
@@ -45,9 +45,18 @@ pub struct Mapped {
     pub query: Vec<(Rc<str>, Vec<u8>)>,
 }
 
-/// The values of one mapping for one caller, kept with the caller's credential: those of the route that it was last used on.
+/// The values of one mapping for one caller, kept with the caller's credential: those of the route that it was last used on,
+/// once it has been used twice. Most of what is used only once would be kept in vain.
 #[derive(Debug, Default)]
-pub struct Memo(RefCell<Option<(RouteId, Rc<Mapped>)>>);
+pub struct Memo(RefCell<Remembered>);
+
+#[derive(Debug, Default)]
+enum Remembered {
+    #[default]
+    Unused,
+    Used,
+    Values(RouteId, Rc<Mapped>),
+}
 
 impl Mapping {
     /// What a route sets.
@@ -62,20 +71,25 @@ impl Mapping {
     /// # Errors
     ///
     /// [`Reason::MissingClaim`] where a required value is missing.
-    pub fn evaluate(&self, route: RouteId, facts: &Facts<'_>, memo: Option<&Memo>) -> Result<Rc<Mapped>, Reason> {
+    pub fn evaluate<'a>(
+        &'a self,
+        route: RouteId,
+        facts: &Facts<'a>,
+        memo: Option<&Memo>,
+    ) -> Result<Rc<Mapped>, Reason> {
         let memo = memo.filter(|_| self.is_of_caller);
         if let Some(mapped) = memo.and_then(|memo| memo.get(route)) {
             return Ok(mapped);
         }
-        let mut mapped = Mapped::default();
+        let mut mapped = Mapped { headers: Vec::with_capacity(self.headers.len()), query: Vec::new() };
         for entry in &self.headers {
             if let Some(value) = entry.value(facts, value::fits_header)? {
-                mapped.headers.push((Rc::clone(&entry.target), value.into()));
+                mapped.headers.push((Rc::clone(&entry.target), (&*value).into()));
             }
         }
         for entry in &self.query {
             if let Some(value) = entry.value(facts, |_| true)? {
-                mapped.query.push((Rc::clone(&entry.target), value));
+                mapped.query.push((Rc::clone(&entry.target), value.into_owned()));
             }
         }
         let mapped = Rc::new(mapped);
@@ -101,20 +115,25 @@ impl Mapped {
 
 impl Memo {
     fn get(&self, route: RouteId) -> Option<Rc<Mapped>> {
-        let memo = self.0.try_borrow().ok()?;
-        memo.as_ref().filter(|(kept, _)| *kept == route).map(|(_, mapped)| Rc::clone(mapped))
+        match &*self.0.try_borrow().ok()? {
+            Remembered::Values(of, mapped) if *of == route => Some(Rc::clone(mapped)),
+            _ => None,
+        }
     }
 
     fn set(&self, route: RouteId, mapped: Rc<Mapped>) {
         if let Ok(mut memo) = self.0.try_borrow_mut() {
-            *memo = Some((route, mapped));
+            *memo = match *memo {
+                Remembered::Unused => Remembered::Used,
+                Remembered::Used | Remembered::Values(..) => Remembered::Values(route, mapped),
+            };
         }
     }
 }
 
 impl Entry {
-    fn value(&self, facts: &Facts<'_>, fits: impl Fn(&[u8]) -> bool) -> Result<Option<Vec<u8>>, Reason> {
-        let default = || self.default.as_ref().map(|text| text.clone().into_bytes());
+    fn value<'a>(&'a self, facts: &Facts<'a>, fits: impl Fn(&[u8]) -> bool) -> Result<Option<Cow<'a, [u8]>>, Reason> {
+        let default = || self.default.as_ref().map(|text| text.as_bytes().into());
         let value = self.expression.evaluate(facts, self.form).or_else(default);
         match value.filter(|value| fits(value)) {
             None if self.required => Err(Reason::MissingClaim),

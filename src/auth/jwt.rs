@@ -13,7 +13,7 @@ use crate::{
         TokenError,
         claims::{Expectations, Times},
         jwk::{KeyFingerprint, KeySet},
-        jws::Jws,
+        jws::{Jws, KnownHeader},
     },
     provider::{
         keys::{KeySource, KeySourceId},
@@ -74,20 +74,21 @@ impl JwtMethod {
             verified.check(now, self.expectations.clock_skew, means.host)?;
             return Ok(verified);
         }
-        let (jws, algorithm) = self.parse(token)?;
+        let (jws, algorithm) = self.parse(token, means.tokens(id)?.header.as_ref())?;
         let key = match self.verify_signature(&jws, algorithm, means) {
             Ok(key) => key?,
             Err((need, availability)) => return Err(means.without_keys(need, availability)),
         };
         let verified = Rc::new(self.read_claims(id, authenticator, &jws, key, now)?);
+        means.tokens(id)?.know(&jws);
         let until = verified.times.expires.unwrap_or_else(|| now.saturating_add(WITHOUT_EXPIRY).as_secs_f64());
         means.tokens(id)?.verified.insert(token.as_bytes(), Rc::clone(&verified), until, now);
         verified.check(now, self.expectations.clock_skew, means.host)?;
         Ok(verified)
     }
 
-    fn parse<'a>(&self, token: &'a str) -> Result<(Jws<'a>, Algorithm), TokenError> {
-        let jws = Jws::parse(token)?;
+    fn parse<'a>(&self, token: &'a str, known: Option<&KnownHeader>) -> Result<(Jws<'a>, Algorithm), TokenError> {
+        let jws = Jws::parse(token, known)?;
         let algorithm = jws.header.algorithm.filter(|algorithm| self.algorithms.contains(*algorithm));
         Ok((jws, algorithm.ok_or(TokenError::AlgorithmNotAllowed)?))
     }

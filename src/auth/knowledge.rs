@@ -10,7 +10,10 @@ use crate::{
     crypto::{AlgorithmSet, host::Verifier},
     deny::Reason,
     host::Host,
-    jose::TokenError,
+    jose::{
+        TokenError,
+        jws::{Jws, KnownHeader},
+    },
     provider::{
         keys::KeySource,
         lookup::{Lookups, TokenDigest},
@@ -29,6 +32,8 @@ pub struct Tokens {
     pub refused: Refused,
     /// Those that a provider is asked about.
     pub lookups: Lookups,
+    /// The header of the last that was good.
+    pub header: Option<KnownHeader>,
 }
 
 /// Tokens that a provider has refused, for as long as that is believed. Bounded; the least recently used go first.
@@ -104,7 +109,14 @@ impl Tokens {
     #[must_use]
     pub fn new(capacity: NonZeroUsize) -> Self {
         let refused = Refused { entries: LruCache::unbounded_with_hasher(RandomState::new()), capacity };
-        Self { verified: TokenCache::new(capacity), refused, lookups: Lookups::default() }
+        Self { verified: TokenCache::new(capacity), refused, lookups: Lookups::default(), header: None }
+    }
+
+    /// Remembers the header of a token that is good.
+    pub fn know(&mut self, jws: &Jws<'_>) {
+        if !self.header.as_ref().is_some_and(|known| known.is_of(jws)) {
+            self.header = jws.known_header();
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A JWS in compact serialisation (RFC 7515 §3.1), taken apart strictly.
 
+use std::rc::Rc;
+
 use base64::{
     Engine as _,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
@@ -13,12 +15,19 @@ use crate::{crypto::Algorithm, json::Json};
 #[derive(Debug)]
 pub struct Jws<'a> {
     /// The header parameters that verification needs.
-    pub header: Header,
+    pub header: Rc<Header>,
     /// What the signature is over (RFC 7515 §5.1).
     pub signing_input: &'a [u8],
     /// The signature.
     pub signature: Vec<u8>,
     payload: Vec<u8>,
+}
+
+/// A header that came with a good signature. Tokens of one key have the same, byte for byte.
+#[derive(Clone, Debug)]
+pub struct KnownHeader {
+    encoded: Box<str>,
+    header: Rc<Header>,
 }
 
 /// What a JOSE header says (RFC 7515 §4). `jku`, `jwk`, `x5u` and `x5c` are not here: a token does not choose its key.
@@ -39,26 +48,29 @@ impl<'a> Jws<'a> {
     ///
     /// [`TokenError::Malformed`] for everything that is not three parts of strict base64url (RFC 4648 §5, without padding
     /// and with zero trailing bits) that hold a JSON object each, [`TokenError::CriticalHeader`] for extensions.
-    pub fn parse(token: &'a str) -> Result<Self, TokenError> {
-        Self::parse_with_header(token).map(|(jws, _)| jws)
+    pub fn parse(token: &'a str, known: Option<&KnownHeader>) -> Result<Self, TokenError> {
+        let parts = Parts::split(token)?;
+        let header = match known.filter(|known| *known.encoded == *parts.header) {
+            Some(known) => Rc::clone(&known.header),
+            None => Rc::new(Header::read(&parts.header_members()?)?),
+        };
+        parts.decode(header)
+    }
+
+    /// The header, to be known again; none if it is too long to be kept.
+    #[must_use]
+    pub fn known_header(&self) -> Option<KnownHeader> {
+        let input = std::str::from_utf8(self.signing_input).ok()?;
+        let (encoded, _) = input.split_once('.').filter(|(encoded, _)| encoded.len() <= MOST_KNOWN)?;
+        Some(KnownHeader { encoded: encoded.into(), header: Rc::clone(&self.header) })
     }
 
     /// [`parse`](Self::parse), with the whole header: for proofs, which do choose their keys.
     pub(super) fn parse_with_header(token: &'a str) -> Result<(Self, Json), TokenError> {
-        if token.len() > MAX_LENGTH {
-            return Err(TokenError::Malformed);
-        }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(TokenError::Malformed)?;
-        // A third dot would be in the payload; it is no character of base64url.
-        let members = Json::parse_strict_object(&decode(header)?, MAX_DEPTH).ok_or(TokenError::Malformed)?;
-        let header = Header::read(&members)?;
-        let payload = decode(payload)?;
-        if payload.is_empty() {
-            return Err(TokenError::Malformed);
-        }
-        let signing_input = signing_input.as_bytes();
-        Ok((Self { header, signing_input, signature: decode(signature)?, payload }, members))
+        let parts = Parts::split(token)?;
+        let members = parts.header_members()?;
+        let header = Rc::new(Header::read(&members)?);
+        Ok((parts.decode(header)?, members))
     }
 
     /// The claims. To be read only once the signature is verified.
@@ -68,6 +80,46 @@ impl<'a> Jws<'a> {
     /// [`TokenError::Malformed`] if the payload is not a JSON object, or a member name comes twice in it.
     pub fn claims(&self) -> Result<Json, TokenError> {
         Json::parse_strict_object(&self.payload, MAX_DEPTH).ok_or(TokenError::Malformed)
+    }
+}
+
+impl KnownHeader {
+    /// Whether this is where the token's header was read.
+    #[must_use]
+    pub fn is_of(&self, jws: &Jws<'_>) -> bool {
+        Rc::ptr_eq(&self.header, &jws.header)
+    }
+}
+
+/// The three parts of a token, still encoded.
+struct Parts<'a> {
+    header: &'a str,
+    payload: &'a str,
+    signature: &'a str,
+    signing_input: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn split(token: &'a str) -> Result<Self, TokenError> {
+        if token.len() > MAX_LENGTH {
+            return Err(TokenError::Malformed);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(TokenError::Malformed)?;
+        // A third dot would be in the payload; it is no character of base64url.
+        let (header, payload) = signing_input.split_once('.').ok_or(TokenError::Malformed)?;
+        Ok(Self { header, payload, signature, signing_input: signing_input.as_bytes() })
+    }
+
+    fn header_members(&self) -> Result<Json, TokenError> {
+        Json::parse_strict_object(&decode(self.header)?, MAX_DEPTH).ok_or(TokenError::Malformed)
+    }
+
+    fn decode(self, header: Rc<Header>) -> Result<Jws<'a>, TokenError> {
+        let payload = decode(self.payload)?;
+        if payload.is_empty() {
+            return Err(TokenError::Malformed);
+        }
+        Ok(Jws { header, signing_input: self.signing_input, signature: decode(self.signature)?, payload })
     }
 }
 
@@ -137,6 +189,8 @@ fn decode(part: &str) -> Result<Vec<u8>, TokenError> {
 
 /// The longest token that is looked at, in bytes.
 pub(crate) const MAX_LENGTH: usize = 16 * 1024;
+/// The longest header that is known again, in bytes of base64url.
+const MOST_KNOWN: usize = 1024;
 /// How deep its JSON may nest.
 const MAX_DEPTH: usize = 32;
 
@@ -152,19 +206,19 @@ mod tests {
 
     fn parse(header: &str, payload: &str) -> Result<Json, TokenError> {
         let token = token(header, payload);
-        Jws::parse(&token)?.claims()
+        Jws::parse(&token, None)?.claims()
     }
 
     test!(a_token_has_three_parts, {
         let good = token(r#"{"alg":"ES256","kid":"","typ":"JWT"}"#, r#"{"sub":"x"}"#);
-        let jws = Jws::parse(&good).unwrap();
+        let jws = Jws::parse(&good, None).unwrap();
         assert_eq!(jws.header.algorithm, Some(Algorithm::Es256));
         assert_eq!(jws.header.key_id.as_deref(), Some(""));
         assert_eq!(jws.header.media_type.as_deref(), Some("JWT"));
         assert_eq!(jws.signature, b"signature");
         assert_eq!(jws.signing_input.len(), good.rfind('.').unwrap());
         for bad in ["", ".", "..", "a.b", &format!("{good}.a"), &format!("{good}="), &format!(" {good}"), &good[1..]] {
-            assert_eq!(Jws::parse(bad).unwrap_err(), TokenError::Malformed, "{bad}");
+            assert_eq!(Jws::parse(bad, None).unwrap_err(), TokenError::Malformed, "{bad}");
         }
     });
 
@@ -199,7 +253,7 @@ mod tests {
         ] {
             assert_eq!(parse(header, "{}"), Err(TokenError::CriticalHeader), "{header}");
         }
-        let none = Jws::parse(&token(r#"{"alg":"none"}"#, "{}")).map(|jws| jws.header.algorithm);
+        let none = Jws::parse(&token(r#"{"alg":"none"}"#, "{}"), None).map(|jws| jws.header.algorithm);
         assert_eq!(none, Ok(None));
     });
 

@@ -1,6 +1,6 @@
 //! Value expressions: `$request.jwt.sub`, `user-${request.jwt.sub}`, plain text.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use super::value::{Form, Value};
 use crate::{
@@ -167,7 +167,7 @@ impl Expression {
 
     /// The value for one request; none if a source is missing or null.
     #[must_use]
-    pub fn evaluate(&self, facts: &Facts<'_>, form: Option<Form>) -> Option<Vec<u8>> {
+    pub fn evaluate<'a>(&'a self, facts: &Facts<'a>, form: Option<Form>) -> Option<Cow<'a, [u8]>> {
         if let [Part::Source(source)] = self.parts.as_slice() {
             return source.find(facts)?.render(form);
         }
@@ -175,10 +175,10 @@ impl Expression {
         for part in &self.parts {
             match part {
                 Part::Literal(literal) => text.extend_from_slice(literal.as_bytes()),
-                Part::Source(source) => text.extend(source.find(facts)?.render(None)?),
+                Part::Source(source) => text.extend_from_slice(&source.find(facts)?.render(None)?),
             }
         }
-        Value::Text(text).render(form)
+        Value::Text(text.into()).render(form)
     }
 }
 
@@ -219,11 +219,8 @@ impl Source {
         field.map(Self::Identity).ok_or_else(unknown)
     }
 
-    fn find<'a>(&self, facts: &Facts<'a>) -> Option<Value<'a>>
-    where
-        Self: 'a,
-    {
-        let text = |text: &str| Value::Text(text.as_bytes().to_vec());
+    fn find<'a>(&'a self, facts: &Facts<'a>) -> Option<Value<'a>> {
+        let text = |text: &'a str| Value::Text(text.as_bytes().into());
         let list = |items: &'a [String]| (!items.is_empty()).then_some(Value::List(items));
         let claims = |identity: &'a Identity, path: &Option<ClaimPath>| match path {
             None => (identity.claims != Json::Null).then_some(Value::Json(&identity.claims)),
@@ -249,8 +246,8 @@ impl Source {
                     None => claims(identity, path),
                 }
             }
-            Self::Header(name) => facts.request.header(name).map(Value::Text),
-            Self::Query(name) => facts.request.query_parameter(name).map(Value::Text),
+            Self::Header(name) => facts.request.header(name).map(|value| Value::Text(value.into())),
+            Self::Query(name) => facts.request.query_parameter(name).map(|value| Value::Text(value.into())),
             Self::Segment(index) => facts.path.segment(*index).map(text),
             Self::Method => Some(text(facts.request.method())),
             Self::Constant(constant) => Some(text(constant)),

@@ -1,5 +1,7 @@
 //! From a value to the text of a header or query parameter.
 
+use std::borrow::Cow;
+
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{json::Json, query::percent_triplet};
@@ -12,7 +14,7 @@ pub enum Value<'a> {
     /// A list of strings: roles or scopes.
     List(&'a [String]),
     /// Text, or a header's bytes.
-    Text(Vec<u8>),
+    Text(Cow<'a, [u8]>),
 }
 
 /// How a value is written.
@@ -26,36 +28,36 @@ pub enum Form {
     Base64Url,
 }
 
-impl Value<'_> {
+impl<'a> Value<'a> {
     /// The value's text: strings as they are, numbers with their exact digits, arrays of scalars joined with commas,
     /// everything else as compact JSON, unless `form` says otherwise. None where a header's bytes would have to become
     /// JSON and are not UTF-8.
     #[must_use]
-    pub fn render(&self, form: Option<Form>) -> Option<Vec<u8>> {
+    pub fn render(self, form: Option<Form>) -> Option<Cow<'a, [u8]>> {
         match form {
             None => Some(self.plain(false)),
             Some(Form::Csv) => Some(self.plain(true)),
-            Some(Form::Json) => self.json().map(String::into_bytes),
-            Some(Form::Base64Url) => Some(BASE64_URL_SAFE_NO_PAD.encode(self.plain(false)).into_bytes()),
+            Some(Form::Json) => self.json().map(|json| json.into_bytes().into()),
+            Some(Form::Base64Url) => Some(BASE64_URL_SAFE_NO_PAD.encode(self.plain(false)).into_bytes().into()),
         }
     }
 
-    fn plain(&self, csv: bool) -> Vec<u8> {
+    fn plain(self, csv: bool) -> Cow<'a, [u8]> {
         match self {
             Self::Json(Json::Array(items)) if csv || items.iter().all(is_scalar) => {
-                joined(items.iter().map(scalar_text))
+                joined(items.iter().map(scalar_text)).into()
             }
-            Self::Json(json) => scalar_text(json).into_bytes(),
-            Self::List(items) => joined(items.iter().cloned()),
-            Self::Text(text) => text.clone(),
+            Self::Json(json) => bytes(scalar_text(json)),
+            Self::List(items) => joined(items.iter().map(|item| item.as_str().into())).into(),
+            Self::Text(text) => text,
         }
     }
 
-    fn json(&self) -> Option<String> {
+    fn json(self) -> Option<String> {
         Some(match self {
             Self::Json(json) => json.to_string(),
             Self::List(items) => Json::Array(items.iter().cloned().map(Json::String).collect()).to_string(),
-            Self::Text(text) => Json::String(String::from_utf8(text.clone()).ok()?).to_string(),
+            Self::Text(text) => Json::String(String::from_utf8(text.into_owned()).ok()?).to_string(),
         })
     }
 }
@@ -76,15 +78,22 @@ fn is_scalar(json: &Json) -> bool {
     !matches!(json, Json::Array(_) | Json::Object(_))
 }
 
-fn scalar_text(json: &Json) -> String {
+fn scalar_text(json: &Json) -> Cow<'_, str> {
     match json {
-        Json::String(text) => text.clone(),
-        json => json.to_string(),
+        Json::String(text) | Json::Number(text) => text.into(),
+        json => json.to_string().into(),
+    }
+}
+
+fn bytes(text: Cow<'_, str>) -> Cow<'_, [u8]> {
+    match text {
+        Cow::Borrowed(text) => text.as_bytes().into(),
+        Cow::Owned(text) => text.into_bytes().into(),
     }
 }
 
 /// Items parted by commas; a comma or `%` of an item's own is percent-encoded, so that the list can be taken apart again.
-fn joined(items: impl Iterator<Item = String>) -> Vec<u8> {
+fn joined<'a>(items: impl Iterator<Item = Cow<'a, str>>) -> Vec<u8> {
     let mut list = Vec::new();
     for (index, item) in items.enumerate() {
         if index > 0 {
@@ -107,7 +116,7 @@ mod tests {
 
     fn render(json: &str, form: Option<Form>) -> String {
         let json = Json::parse(json.as_bytes(), 32).unwrap();
-        String::from_utf8(Value::Json(&json).render(form).unwrap()).unwrap()
+        String::from_utf8(Value::Json(&json).render(form).unwrap().into_owned()).unwrap()
     }
 
     test!(values_take_the_form_of_their_type, {
@@ -131,8 +140,8 @@ mod tests {
         assert_eq!(render("\"a\\\"\"", Some(Form::Json)), "\"a\\\"\"");
         assert_eq!(render("[\"a\"]", Some(Form::Json)), "[\"a\"]");
         assert_eq!(render("\"é\"", Some(Form::Base64Url)), "w6k");
-        assert_eq!(Value::Text(vec![0xff]).render(Some(Form::Json)), None);
-        assert_eq!(Value::List(&["a".to_owned()]).render(Some(Form::Json)).unwrap(), b"[\"a\"]");
+        assert_eq!(Value::Text(vec![0xff].into()).render(Some(Form::Json)), None);
+        assert_eq!(*Value::List(&["a".to_owned()]).render(Some(Form::Json)).unwrap(), *b"[\"a\"]");
     });
 
     test!(headers_carry_no_control_characters, {
