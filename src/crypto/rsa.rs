@@ -6,7 +6,10 @@ use sha2::{Digest, Sha256, Sha384, Sha512, digest::Output};
 
 use super::{Algorithm, AlgorithmSet, KeyError};
 
+mod digits;
+mod lanes;
 mod montgomery;
+mod sums;
 
 use montgomery::Modulus;
 
