@@ -23,6 +23,7 @@ use core::fmt;
 use jwt_compact::AlgorithmSignature;
 
 pub mod certificate;
+mod curve;
 mod ecdsa;
 mod eddsa;
 mod error;

@@ -83,10 +83,14 @@ fn ecdsa_verdicts_are_wycheproofs() {
         let mut tally = Tally::default();
         for group in ecdsa::TestSet::load(name).unwrap().test_groups {
             let (x, y) = group.key.key[1..].split_at(curve.coordinate_length());
-            let keys = VerificationKey::ec(curve, x, y)
-                .and_then(|key| Ok(vec![key, VerificationKey::from_public_key_pem(&pem(&group.der))?]));
+            let keys = || {
+                let key = VerificationKey::ec(curve, x, y)?;
+                Ok(vec![key, VerificationKey::from_public_key_pem(&pem(&group.der))?])
+            };
+            let used = used_often(keys(), algorithm);
             for test in &group.tests {
-                tally.count(name, test.tc_id, test.result, verdict(&keys, algorithm, &test.msg, &test.sig));
+                let verdict = verdict_of_new_and_used(keys(), &used, algorithm, &test.msg, &test.sig);
+                tally.count(name, test.tc_id, test.result, verdict);
             }
         }
         assert_eq!(tally, Tally { agreed: expected, stricter: 0, refused_keys: 0 });
@@ -120,10 +124,13 @@ fn der_encoded_ecdsa_signatures_are_refused() {
 fn eddsa_verdicts_are_wycheproofs() {
     let mut tally = Tally::default();
     for group in eddsa::TestSet::load(eddsa::TestName::Ed25519).unwrap().test_groups {
-        let keys = VerificationKey::ed25519(&group.key.pk)
-            .and_then(|key| Ok(vec![key, VerificationKey::from_public_key_pem(&pem(&group.der))?]));
+        let keys = || {
+            let key = VerificationKey::ed25519(&group.key.pk)?;
+            Ok(vec![key, VerificationKey::from_public_key_pem(&pem(&group.der))?])
+        };
+        let used = used_often(keys(), Algorithm::EdDsa);
         for test in &group.tests {
-            let verdict = verdict(&keys, Algorithm::EdDsa, &test.msg, &test.sig);
+            let verdict = verdict_of_new_and_used(keys(), &used, Algorithm::EdDsa, &test.msg, &test.sig);
             tally.count("Ed25519", test.tc_id, test.result, verdict);
         }
     }
@@ -194,6 +201,31 @@ fn verdict(
     let verdicts: Vec<bool> = keys.iter().map(|key| key.verify(algorithm, message, signature)).collect();
     assert!(verdicts.iter().all(|verdict| *verdict == verdicts[0]));
     Some(verdicts[0])
+}
+
+/// What keys that verify their first signature say, and keys that have verified many, for which tables are made.
+fn verdict_of_new_and_used(
+    new: Result<Vec<VerificationKey>, KeyError>,
+    used: &Result<Vec<VerificationKey>, KeyError>,
+    algorithm: Algorithm,
+    message: &[u8],
+    signature: &[u8],
+) -> Option<bool> {
+    let verdicts = [&new, used].map(|keys| verdict(keys, algorithm, message, signature));
+    assert_eq!(verdicts[0], verdicts[1]);
+    verdicts[0]
+}
+
+fn used_often(
+    keys: Result<Vec<VerificationKey>, KeyError>,
+    algorithm: Algorithm,
+) -> Result<Vec<VerificationKey>, KeyError> {
+    for key in keys.iter().flatten() {
+        for _ in 0..10 {
+            assert!(!key.verify(algorithm, b"", &[1; 64]));
+        }
+    }
+    keys
 }
 
 fn rsa_keys(n: &[u8], e: &[u8], der: &[u8]) -> Result<Vec<VerificationKey>, KeyError> {

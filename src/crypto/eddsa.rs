@@ -1,30 +1,61 @@
 //! EdDSA on Ed25519 (RFC 8032, RFC 8037 §3.1).
 
-use ed25519_dalek::VerifyingKey;
-use jwt_compact::alg::Ed25519;
+use core::ops::Add as _;
 
-use super::{Algorithm, AlgorithmSet, KeyError, verify_fixed_length};
+use curve25519_dalek::{Scalar, edwards::CompressedEdwardsY};
+use ed25519_dalek::VerifyingKey;
+use sha2::{Digest, Sha512};
+
+use super::{
+    Algorithm, AlgorithmSet, KeyError,
+    curve::{
+        Multiplier,
+        edwards25519::{Affine, Edwards25519, base_point, is_canonical},
+        words::from_little_endian,
+    },
+};
 
 /// An Ed25519 public key that is not of small order.
-pub(super) struct Key(VerifyingKey);
+pub(super) struct Key {
+    encoded: [u8; 32],
+    /// Of the key's negative.
+    multiplier: Multiplier<Edwards25519>,
+}
 
 impl Key {
     pub(super) fn new(x: &[u8]) -> Result<Self, KeyError> {
-        let x = <&[u8; 32]>::try_from(x).map_err(|_| KeyError::Ed25519Length { bytes: x.len() })?;
-        let key = VerifyingKey::from_bytes(x).map_err(|_| KeyError::NotOnEdwards25519)?;
+        let encoded = <[u8; 32]>::try_from(x).map_err(|_| KeyError::Ed25519Length { bytes: x.len() })?;
+        let key = VerifyingKey::from_bytes(&encoded).map_err(|_| KeyError::NotOnEdwards25519)?;
         if key.is_weak() {
             return Err(KeyError::SmallOrder);
         }
-        // RFC 8032 §5.1.3 step 1: y >= p is no encoding, which dalek's decompression lets pass.
-        if key.to_edwards().compress().as_bytes() != x {
+        // dalek's decompression lets them pass.
+        if !is_canonical(&encoded) {
             return Err(KeyError::NotOnEdwards25519);
         }
-        Ok(Self(key))
+        // y = 0 encodes a point of order 4.
+        let order_4 = CompressedEdwardsY([0; 32]).decompress().ok_or(KeyError::NotOnEdwards25519)?;
+        let with_order_4 = key.to_edwards().add(order_4).compress().to_bytes();
+        Ok(Self { encoded, multiplier: Multiplier::new(Affine::negative(&encoded, &with_order_4)) })
     }
 
-    /// dalek refuses S >= L (RFC 8032 §5.1.7 step 1), and compares R's bytes, so that R >= p is refused as well.
+    /// RFC 8032 §5.1.7, without the cofactor, and as dalek's `verify` does it: R's bytes are compared, so that R >= p is
+    /// refused, and no R is refused for its order.
+    #[inline(never)]
     pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
-        algorithm == Algorithm::EdDsa && verify_fixed_length(&Ed25519, &self.0, message, signature)
+        let ([r, s], []) = signature.as_chunks::<32>() else {
+            return false;
+        };
+        // Step 1: S >= L is refused.
+        let (Algorithm::EdDsa, Some(s)) = (algorithm, Option::<Scalar>::from(Scalar::from_canonical_bytes(*s))) else {
+            return false;
+        };
+        let mut hash = Sha512::new();
+        for part in [r, &self.encoded, message] {
+            hash.update(part);
+        }
+        let [k, s] = [Scalar::from_hash(hash), s].map(|scalar| from_little_endian(&scalar.to_bytes()));
+        self.multiplier.sum_of_multiples(&k, base_point(), &s).encoded() == *r
     }
 }
 
@@ -83,6 +114,47 @@ mod tests {
             (*byte, carry) = (sum as u8, sum >> 8);
         }
         assert!(!key.verify(Algorithm::EdDsa, b"header.payload", &signature));
+    }
+
+    #[cfg_attr(not(target_arch = "wasm32"), test)]
+    #[cfg_attr(target_arch = "wasm32", wasm_bindgen_test::wasm_bindgen_test)]
+    fn verdicts_are_those_of_dalek_before_and_after_the_table() {
+        use curve25519_dalek::constants::{ED25519_BASEPOINT_POINT as BASE, EIGHT_TORSION};
+        use ed25519_dalek::{Signature, Verifier as _};
+
+        let scalar = |seed: &[u8]| Scalar::hash_from_bytes::<Sha512>(seed);
+        for number in 0..16_u8 {
+            let secret = scalar(&[number]);
+            // Half of the keys are of mixed order, which dalek takes.
+            let torsion = EIGHT_TORSION[usize::from(number / 2)];
+            let encoded = (BASE * secret + torsion).compress().to_bytes();
+            let crates = VerifyingKey::from_bytes(&encoded).unwrap();
+            let own = Key::new(&encoded).unwrap();
+            let mut good = 0;
+            for round in 0..40_u8 {
+                let nonce = scalar(&[number, round]);
+                let r = (BASE * nonce + EIGHT_TORSION[usize::from(round % 8)]).compress().to_bytes();
+                let hash = Sha512::new().chain_update(r).chain_update(encoded).chain_update([round]);
+                let s = nonce + Scalar::from_hash(hash) * secret;
+                let mut signature = [r, s.to_bytes()].concat();
+                if round % 5 == 4 {
+                    signature[usize::from(round)] ^= 1 << (round % 8);
+                }
+                let expected = crates.verify(&[round], &Signature::from_slice(&signature).unwrap()).is_ok();
+                assert_eq!(own.verify(Algorithm::EdDsa, &[round], &signature), expected, "{number} {round}");
+                assert!(!own.verify(Algorithm::Es256, &[round], &signature));
+                good += u8::from(expected);
+            }
+            assert!(good > 0, "{number}");
+        }
+        // R of small order and S = 0 are good where k times the key is R's negative: never here, as there.
+        for torsion in EIGHT_TORSION {
+            let encoded = BASE.compress().to_bytes();
+            let (crates, own) = (VerifyingKey::from_bytes(&encoded).unwrap(), Key::new(&encoded).unwrap());
+            let signature = [torsion.compress().to_bytes(), [0; 32]].concat();
+            let expected = crates.verify(b"message", &Signature::from_slice(&signature).unwrap()).is_ok();
+            assert_eq!(own.verify(Algorithm::EdDsa, b"message", &signature), expected);
+        }
     }
 
     fn bytes(hex: &str) -> Vec<u8> {
