@@ -170,6 +170,11 @@ impl Envoy {
         entries.iter().filter_map(|entry| Some((entry["name"].as_str()?.to_owned(), address(entry)?))).collect()
     }
 
+    /// The system's number of the process.
+    pub fn process_id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Whether the process still runs.
     pub fn is_alive(&self) -> bool {
         self.process.is_alive()

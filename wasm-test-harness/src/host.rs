@@ -6,7 +6,7 @@
 
 use std::{fmt, path::Path};
 
-use wasmtime::{Engine, Linker, Module};
+use wasmtime::{Config, Engine, Linker, Module};
 
 mod abi;
 mod calls;
@@ -54,14 +54,23 @@ pub struct Trap {
 impl Host {
     /// Compiles the module at `path`.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
-        let bytes =
-            std::fs::read(path).map_err(|e| LoadError(format!("{}: {e}; `make build` makes it", path.display())))?;
-        Self::from_bytes(&bytes)
+        Self::from_bytes(&read(path)?)
+    }
+
+    /// As [`load`](Self::load), for VMs that tell what they spend: see [`Vm::spent`]. They are slower.
+    pub fn load_metered(path: &Path) -> Result<Self, LoadError> {
+        let mut config = Config::new();
+        config.consume_fuel(true);
+        let engine = Engine::new(&config).map_err(|e| LoadError(format!("{e:#}")))?;
+        Self::compile(engine, &read(path)?)
     }
 
     /// Compiles a module from its bytes.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, LoadError> {
-        let engine = Engine::default();
+        Self::compile(Engine::default(), bytes)
+    }
+
+    fn compile(engine: Engine, bytes: &[u8]) -> Result<Self, LoadError> {
         let module = Module::new(&engine, bytes).map_err(|e| LoadError(format!("not a usable module: {e:#}")))?;
         let mut linker = Linker::new(&engine);
         abi::link(&mut linker)
@@ -76,6 +85,10 @@ impl Host {
     pub fn vm(&self, options: VmOptions) -> Result<Vm, Trap> {
         Vm::new(&self.engine, &self.module, &self.linker, options)
     }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, LoadError> {
+    std::fs::read(path).map_err(|e| LoadError(format!("{}: {e}; `make build` makes it", path.display())))
 }
 
 impl fmt::Display for LoadError {

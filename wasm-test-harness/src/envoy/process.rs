@@ -14,6 +14,7 @@ use rustix::process::{Pid, Signal, kill_process, set_parent_process_death_signal
 /// A running process. Dropping it ends it: SIGTERM, some time to obey, then SIGKILL. So does the end of this process,
 /// however it comes.
 pub struct Process {
+    id: u32,
     stop: Option<mpsc::Sender<()>>,
     keeper: Option<thread::JoinHandle<()>>,
 }
@@ -34,7 +35,7 @@ impl Process {
                 Ok(child) => child,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            let _ = started.send(Ok(()));
+            let _ = started.send(Ok(child.id()));
             while let Err(mpsc::RecvTimeoutError::Timeout) = stopped.recv_timeout(Duration::from_millis(20)) {
                 if matches!(child.try_wait(), Ok(Some(_))) {
                     return;
@@ -42,8 +43,13 @@ impl Process {
             }
             end(&mut child);
         })?;
-        start.recv().map_err(io::Error::other)??;
-        Ok(Self { stop: Some(stop), keeper: Some(keeper) })
+        let id = start.recv().map_err(io::Error::other)??;
+        Ok(Self { id, stop: Some(stop), keeper: Some(keeper) })
+    }
+
+    /// The system's number of it.
+    pub fn id(&self) -> u32 {
+        self.id
     }
 
     /// Whether it still runs.

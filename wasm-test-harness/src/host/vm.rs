@@ -101,6 +101,8 @@ impl Vm {
             answer: None,
         };
         let mut store = Store::new(engine, state);
+        // An engine that does not meter refuses it, which is right.
+        let _ = store.set_fuel(u64::MAX);
         let instance = linker
             .instantiate(&mut store, module)
             .map_err(|e| Trap { callback: "instantiation", message: format!("{e:#}") })?;
@@ -243,6 +245,12 @@ impl Vm {
     /// Whether something was logged at this level that holds this text.
     pub fn has_logged(&self, level: LogLevel, text: &str) -> bool {
         self.logs().iter().any(|log| log.level == level && log.message.contains(text))
+    }
+
+    /// How much of wasmtime's fuel the module has spent so far, roughly one unit an instruction: the same for the same
+    /// requests on every machine. Nothing where the host does not meter ([`Host::load_metered`](super::Host::load_metered)).
+    pub fn spent(&self) -> Option<u64> {
+        self.store.get_fuel().ok().map(|left| u64::MAX - left)
     }
 
     /// Every host call made so far.
