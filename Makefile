@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz
+.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz fuel-baseline
 
 SETUP := ./wasm-test-harness/setup
 MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gatepost.wasm
@@ -57,6 +57,9 @@ e2e-keycloak: build ## Fetch Keycloak (180 MB, with Maven and Java 17) and take 
 e2e-rate-limit-service: build ## Build envoyproxy/ratelimit (with Go), fetch Redis (Debian) and limit through both
 	service="$$($(SETUP)/ratelimit.sh)"; export GATEPOST_RATELIMIT="$$service"; \
 	$(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test rate_limit_service $(ARGS) -- --ignored
+
+fuel-baseline: build ## Accept what requests cost the module now: rewrites tests/fuel.json
+	@export GATEPOST_MODULE="$(MODULE)" GATEPOST_FUEL_BASELINE=accept; cargo test $(LOCKED) --package wasm-test-harness --test fuel
 
 fuzz: ## Fuzz the parsers and the engine with a nightly compiler (SECONDS_EACH=60)
 	@$(SETUP)/fuzz.sh
