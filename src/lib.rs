@@ -62,7 +62,7 @@ pub mod route;
 pub mod strip;
 pub mod time;
 
-#[cfg(target_os = "wasi")]
+#[cfg(all(target_os = "wasi", feature = "plugin"))]
 mod plugin;
 #[cfg(test)]
 mod test;
