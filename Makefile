@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz fuel-baseline
+.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz bench bench-crypto fuel-baseline
 
 SETUP := ./wasm-test-harness/setup
 MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gatepost.wasm
@@ -58,6 +58,17 @@ e2e-rate-limit-service: build ## Build envoyproxy/ratelimit (with Go), fetch Red
 	service="$$($(SETUP)/ratelimit.sh)"; export GATEPOST_RATELIMIT="$$service"; \
 	$(WITH_ENVOY) cargo test $(LOCKED) --package wasm-test-harness --test rate_limit_service $(ARGS) -- --ignored
 
+# The development profile, which the tests have compiled already: what is measured is Envoy, with the module as released.
+BENCH = cargo bench $(LOCKED) --profile dev --package wasm-test-harness --bench
+
+bench: build ## Measure the CPU time of requests in Envoy, beside jwt_authn (ARGS=--quick, ARGS=--help; --update docs/)
+	wrk="$$($(SETUP)/wrk.sh)"; export WRK="$$wrk"; $(WITH_ENVOY) $(BENCH) gateway -- $(ARGS)
+
+bench-crypto: ## Time a signature verification of every algorithm inside Envoy (ARGS=--quick; ARGS=--update for docs/)
+	@$(SETUP)/wasm-cargo.sh build $(LOCKED) --release --target wasm32-wasip1 --package crypto-module
+	module="$$($(SETUP)/wasm-cargo.sh --target-dir)/wasm32-wasip1/release/crypto_module.wasm"; \
+	$(WITH_ENVOY) $(BENCH) gateway -- --crypto "$$module" $(ARGS)
+
 fuel-baseline: build ## Accept what requests cost the module now: rewrites tests/fuel.json
 	@export GATEPOST_MODULE="$(MODULE)" GATEPOST_FUEL_BASELINE=accept; cargo test $(LOCKED) --package wasm-test-harness --test fuel
 
@@ -67,6 +78,6 @@ fuzz: ## Fuzz the parsers and the engine with a nightly compiler (SECONDS_EACH=6
 lint: ## Check format, clippy (native and wasm), documentation, licences, sources and advisories
 	cargo fmt --all --check
 	cargo clippy $(LOCKED) --workspace --all-targets -- -D warnings
-	$(SETUP)/wasm-cargo.sh clippy $(LOCKED) --target wasm32-wasip1 --package gatepost -- -D warnings
+	$(SETUP)/wasm-cargo.sh clippy $(LOCKED) --target wasm32-wasip1 --package gatepost --package crypto-module -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc $(LOCKED) --no-deps --document-private-items --lib --workspace
 	@$(SETUP)/cargo-deny.sh check
