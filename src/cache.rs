@@ -2,7 +2,7 @@
 
 use std::{
     collections::hash_map::RandomState,
-    hash::{BuildHasher, DefaultHasher, Hasher},
+    hash::{BuildHasher, Hasher},
     num::NonZeroUsize,
     rc::Rc,
     time::Duration,
@@ -15,22 +15,32 @@ use crate::{auth::VerifiedToken, mapping, time::UnixTime};
 /// The verified tokens of one authenticator, found by the whole token, byte for byte, or by its SHA-256. Bounded in number
 /// and in bytes; the least recently used go first.
 #[derive(Debug)]
-pub struct TokenCache<T = VerifiedToken, S: BuildHasher = BySignature> {
-    entries: LruCache<Box<[u8]>, Entry<T>, S>,
+pub struct TokenCache<T = VerifiedToken, S = BySignature> {
+    hashes: S,
+    /// By the token's hash, which is keyed: of two tokens with one hash the later one is kept.
+    entries: LruCache<u64, Entry<T>, AsIs>,
     capacity: usize,
     bytes: usize,
     most_bytes: usize,
 }
 
 /// Hashes the end of a token: it belongs to the signature, which nobody but the issuer can choose, or is that of a digest.
-/// A token that was not verified is never kept, so that nobody fills the cache with tokens of one hash; and all bytes are
-/// compared.
 #[derive(Clone, Debug, Default)]
 pub struct BySignature(RandomState);
 
-/// The hasher of [`BySignature`].
-#[derive(Clone, Debug)]
-pub struct EndHasher(DefaultHasher);
+/// Hashes all of it.
+#[derive(Clone, Debug, Default)]
+pub struct ByWhole(RandomState);
+
+/// How a token is hashed.
+pub trait TokenHash: Default {
+    /// Its hash, under a key that nobody knows.
+    fn hash(&self, token: &[u8]) -> u64;
+}
+
+/// Leaves hashes as they are.
+#[derive(Clone, Debug, Default)]
+struct AsIs(u64);
 
 /// What takes memory.
 pub trait Footprint {
@@ -40,37 +50,56 @@ pub trait Footprint {
 
 #[derive(Debug)]
 struct Entry<T> {
+    key: Box<[u8]>,
     token: Rc<T>,
     /// Unix time in seconds.
     until: f64,
     bytes: usize,
 }
 
-impl BuildHasher for BySignature {
-    type Hasher = EndHasher;
-
-    fn build_hasher(&self) -> EndHasher {
-        EndHasher(self.0.build_hasher())
+impl TokenHash for BySignature {
+    fn hash(&self, token: &[u8]) -> u64 {
+        self.0.hash_one(token.last_chunk::<HASHED_BYTES>().map_or(token, <[u8; HASHED_BYTES]>::as_slice))
     }
 }
 
-impl Hasher for EndHasher {
+impl TokenHash for ByWhole {
+    fn hash(&self, token: &[u8]) -> u64 {
+        self.0.hash_one(token)
+    }
+}
+
+impl BuildHasher for AsIs {
+    type Hasher = Self;
+
+    fn build_hasher(&self) -> Self {
+        Self(0)
+    }
+}
+
+impl Hasher for AsIs {
     fn write(&mut self, bytes: &[u8]) {
-        self.0.write(bytes.last_chunk::<HASHED_BYTES>().map_or(bytes, <[u8; HASHED_BYTES]>::as_slice));
+        // Not reached: hashes are written whole.
+        bytes.iter().for_each(|byte| self.0 = self.0.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
     }
 
     fn finish(&self) -> u64 {
-        self.0.finish()
+        self.0
     }
 }
 
-impl<T: Footprint, S: BuildHasher + Default> TokenCache<T, S> {
+impl<T: Footprint, S: TokenHash> TokenCache<T, S> {
     /// A cache of this many tokens at most.
     #[must_use]
     pub fn new(capacity: NonZeroUsize) -> Self {
         Self {
+            hashes: S::default(),
             // Grown as needed: a bounded one of the library takes all its room at once.
-            entries: LruCache::unbounded_with_hasher(S::default()),
+            entries: LruCache::unbounded_with_hasher(AsIs(0)),
             capacity: capacity.get(),
             bytes: 0,
             most_bytes: capacity.get().saturating_mul(MEAN_BYTES),
@@ -79,9 +108,10 @@ impl<T: Footprint, S: BuildHasher + Default> TokenCache<T, S> {
 
     /// A token that was verified before. Its times are the caller's to check.
     pub fn get(&mut self, token: &[u8], now: UnixTime) -> Option<Rc<T>> {
-        let entry = self.entries.get(token)?;
+        let hash = self.hashes.hash(token);
+        let entry = self.entries.get(&hash).filter(|entry| is_equal(&entry.key, token))?;
         if now.as_secs_f64() >= entry.until {
-            self.remove(token);
+            self.forget(hash);
             return None;
         }
         Some(Rc::clone(&entry.token))
@@ -93,7 +123,8 @@ impl<T: Footprint, S: BuildHasher + Default> TokenCache<T, S> {
             return; // good within the clock skew alone
         }
         let bytes = token.len().saturating_add(verified.footprint());
-        let replaced = self.entries.put(token.into(), Entry { token: verified, until, bytes });
+        let entry = Entry { key: token.into(), token: verified, until, bytes };
+        let replaced = self.entries.put(self.hashes.hash(token), entry);
         self.bytes = self.bytes.saturating_add(bytes).saturating_sub(replaced.map_or(0, |entry| entry.bytes));
         while self.entries.len() > self.capacity || self.bytes > self.most_bytes {
             let Some((_, evicted)) = self.entries.pop_lru() else {
@@ -105,16 +136,23 @@ impl<T: Footprint, S: BuildHasher + Default> TokenCache<T, S> {
 
     /// Lets a token go.
     pub fn remove(&mut self, token: &[u8]) {
-        if let Some(entry) = self.entries.pop(token) {
+        let hash = self.hashes.hash(token);
+        if self.entries.peek(&hash).is_some_and(|entry| is_equal(&entry.key, token)) {
+            self.forget(hash);
+        }
+    }
+
+    fn forget(&mut self, hash: u64) {
+        if let Some(entry) = self.entries.pop(&hash) {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
         }
     }
 
     /// Lets all tokens go but these.
     pub fn retain(&mut self, keep: impl Fn(&T) -> bool) {
-        let gone = self.entries.iter().filter(|(_, entry)| !keep(&entry.token)).map(|(token, _)| token.clone());
-        for token in gone.collect::<Vec<_>>() {
-            self.remove(&token);
+        let gone = self.entries.iter().filter(|(_, entry)| !keep(&entry.token)).map(|(hash, _)| *hash);
+        for hash in gone.collect::<Vec<_>>() {
+            self.forget(hash);
         }
     }
 
@@ -135,6 +173,14 @@ impl Footprint for VerifiedToken {
     fn footprint(&self) -> usize {
         self.identity.claims.footprint().saturating_add(mapping::MOST_KEPT)
     }
+}
+
+/// Whether two tokens are the same: eight bytes at a time, where a comparison of slices takes one after the other in
+/// WebAssembly.
+fn is_equal(a: &[u8], b: &[u8]) -> bool {
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    let is_same = |(a, b): (&[u8; 8], &[u8; 8])| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b);
+    a.len() == b.len() && a_rest == b_rest && a.iter().zip(b).all(is_same)
 }
 
 /// How long a token without `exp` is kept.
@@ -217,6 +263,26 @@ mod tests {
         assert!(cache.get(b"a", NOW).is_none() && cache.get(b"b", NOW).is_some());
         cache.retain(|_| false);
         assert!(cache.is_empty() && cache.bytes == 0);
+    });
+
+    test!(tokens_that_end_alike_are_told_apart, {
+        let mut cache = cache(2);
+        let tokens = ["a", "b"].map(|start| format!("{start}{}", "x".repeat(40)).into_bytes());
+        cache.insert(&tokens[0], verified(Some(2000.0)), 2000.0, NOW);
+        assert!(cache.get(&tokens[0], NOW).is_some() && cache.get(&tokens[1], NOW).is_none());
+        cache.remove(&tokens[1]);
+        assert!(cache.get(&tokens[0], NOW).is_some());
+        // Of two with one hash the later is kept.
+        cache.insert(&tokens[1], verified(Some(2000.0)), 2000.0, NOW);
+        assert!(cache.get(&tokens[0], NOW).is_none() && cache.get(&tokens[1], NOW).is_some());
+        cache.remove(&tokens[1]);
+        assert_eq!((cache.len(), cache.bytes), (0, 0));
+        for (a, b) in [("", ""), ("a", "a"), ("12345678", "12345678"), ("123456789", "123456789")] {
+            assert!(is_equal(a.as_bytes(), b.as_bytes()));
+        }
+        for (a, b) in [("", "a"), ("12345678", "12345679"), ("123456789", "123456780"), ("12345678", "123456789")] {
+            assert!(!is_equal(a.as_bytes(), b.as_bytes()));
+        }
     });
 
     test!(bytes_are_bounded, {

@@ -295,15 +295,16 @@ fn is_one_token(token: &[u8]) -> bool {
     const HIGH: u64 = each(0x80);
     // The highest bit of a byte is set in `x - n` where x < n, as long as no byte of x is above 0x7f, which the first term
     // tells; a borrow comes from a byte below that is at fault itself.
-    let is_wrong = |word: u64| {
+    let faults = |word: u64| {
         let above = word | word.wrapping_add(each(1));
         let below = word.wrapping_sub(each(0x21));
         let comma = (word ^ each(b',')).wrapping_sub(each(1));
-        (above | below | comma) & HIGH != 0
+        above | below | comma
     };
     let (words, rest) = token.as_chunks::<8>();
     let one_by_one = |bytes: &[u8]| bytes.iter().all(|byte| byte.is_ascii_graphic() && *byte != b',');
-    !token.is_empty() && !words.iter().any(|word| is_wrong(u64::from_ne_bytes(*word))) && one_by_one(rest)
+    let faults = words.iter().fold(0, |all, word| all | faults(u64::from_ne_bytes(*word)));
+    !token.is_empty() && faults & HIGH == 0 && one_by_one(rest)
 }
 
 fn whole(value: &[u8]) -> Presented<'_> {

@@ -3,13 +3,13 @@
 //! It is good for seconds, and signed anew only when half of them are over: what it says decides under which key it is
 //! kept, so that two callers share a token only where it says the same of both.
 
-use std::{collections::hash_map::RandomState, fmt, num::NonZeroUsize, rc::Rc, time::Duration};
+use std::{fmt, num::NonZeroUsize, rc::Rc, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 
 use crate::{
     auth::Identity,
-    cache::{Footprint, TokenCache},
+    cache::{ByWhole, Footprint, TokenCache},
     crypto::SigningKey,
     json::Json,
     time::UnixTime,
@@ -30,7 +30,7 @@ pub struct Issuer {
 
 /// The tokens that were issued, while they are used again. Bounded; the least recently used go first.
 #[derive(Debug)]
-pub struct Issued(TokenCache<Token, RandomState>);
+pub struct Issued(TokenCache<Token, ByWhole>);
 
 #[derive(Debug)]
 struct Token(Rc<[u8]>);

@@ -22,6 +22,8 @@ pub struct Request<'a> {
     pub scheme: &'a str,
     /// `:authority`, or `host`; empty where there is none.
     pub authority: &'a str,
+    /// The host of the authority, without its port.
+    host: &'a str,
     /// The target before its `?`.
     pub path: &'a [u8],
     /// The target after its `?`.
@@ -92,13 +94,15 @@ impl<'a> Request<'a> {
         let mut parts = target.splitn(2, |byte| *byte == b'?');
         let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Reason::MalformedHead);
         let authority = text(authority)?;
-        if !authority.is_empty() && split_authority(authority).is_none() {
-            return Err(Reason::MalformedHead);
-        }
+        let host = match authority {
+            "" => "",
+            authority => split_authority(authority).ok_or(Reason::MalformedHead)?.0,
+        };
         Ok(Self {
             method: text(method)?,
             scheme: text(scheme)?,
             authority,
+            host,
             path: parts.next().unwrap_or_default(),
             query: parts.next(),
             head,
@@ -125,8 +129,7 @@ impl<'a> Request<'a> {
     /// The host as routes compare it: in lower case, without port and without the dot of the root.
     #[must_use]
     pub fn host(&self) -> Cow<'a, str> {
-        let host = split_authority(self.authority).map_or("", |(host, _)| host);
-        let host = host.strip_suffix('.').unwrap_or(host);
+        let host = self.host.strip_suffix('.').unwrap_or(self.host);
         if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
             return Cow::Owned(host.to_ascii_lowercase());
         }

@@ -1,27 +1,32 @@
 //! HMAC with SHA-2 (RFC 7518 §3.2).
 
-use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key};
+use ::hmac::{Hmac, Mac, digest::InvalidLength};
+use sha2::{Sha256, Sha384, Sha512};
 
-use super::{Algorithm, AlgorithmSet, KeyError, verify_fixed_length};
+use super::{Algorithm, AlgorithmSet, KeyError};
 
 /// An HMAC secret: of 32 bytes for HS256, 48 for HS384 and 64 for HS512, so that it is no shorter than the hash.
 ///
-/// jwt-compact's keys are wiped when dropped and compare in constant time.
+/// Kept as what is left of it once the hash has read it, so that no signature costs that again.
 pub(super) struct Key {
-    hs256: Hs256Key,
-    hs384: Option<Hs384Key>,
-    hs512: Option<Hs512Key>,
+    hs256: Hmac<Sha256>,
+    hs384: Option<Hmac<Sha384>>,
+    hs512: Option<Hmac<Sha512>>,
 }
 
 impl Key {
     pub(super) fn new(secret: &[u8]) -> Result<Self, KeyError> {
+        let too_short = || KeyError::TooShort { bits: secret.len().saturating_mul(8), least: 256 };
         if secret.len() < SHA256_LENGTH {
-            return Err(KeyError::TooShort { bits: secret.len().saturating_mul(8), least: 256 });
+            return Err(too_short());
         }
+        // HMAC takes secrets of any length.
+        let no_error = |InvalidLength| too_short();
+        let (middle, long) = (secret.len() >= SHA384_LENGTH, secret.len() >= SHA512_LENGTH);
         Ok(Self {
-            hs256: Hs256Key::new(secret),
-            hs384: (secret.len() >= SHA384_LENGTH).then(|| Hs384Key::new(secret)),
-            hs512: (secret.len() >= SHA512_LENGTH).then(|| Hs512Key::new(secret)),
+            hs256: Hmac::new_from_slice(secret).map_err(no_error)?,
+            hs384: middle.then(|| Hmac::new_from_slice(secret)).transpose().map_err(no_error)?,
+            hs512: long.then(|| Hmac::new_from_slice(secret)).transpose().map_err(no_error)?,
         })
     }
 
@@ -38,12 +43,17 @@ impl Key {
 
     pub(super) fn verify(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         match (algorithm, &self.hs384, &self.hs512) {
-            (Algorithm::Hs256, _, _) => verify_fixed_length(&Hs256, &self.hs256, message, signature),
-            (Algorithm::Hs384, Some(key), _) => verify_fixed_length(&Hs384, key, message, signature),
-            (Algorithm::Hs512, _, Some(key)) => verify_fixed_length(&Hs512, key, message, signature),
+            (Algorithm::Hs256, _, _) => is_good(&self.hs256, message, signature),
+            (Algorithm::Hs384, Some(key), _) => is_good(key, message, signature),
+            (Algorithm::Hs512, _, Some(key)) => is_good(key, message, signature),
             _ => false,
         }
     }
+}
+
+/// In constant time; false for a signature of another length.
+fn is_good<M: Mac + Clone>(key: &M, message: &[u8], signature: &[u8]) -> bool {
+    key.clone().chain_update(message).verify_slice(signature).is_ok()
 }
 
 const SHA256_LENGTH: usize = 32;

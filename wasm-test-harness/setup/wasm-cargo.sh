@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs cargo with the compiler that has the wasm targets: wasm-cargo.sh build --target wasm32-wasip1 ...
-# With --target-dir alone: prints the folder that it builds into.
+# With --target-dir alone: prints the folder that it builds into. With --compiler alone: prints the compiler's version.
 # shellcheck source-path=SCRIPTDIR source=common.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
@@ -15,6 +15,8 @@ fi
 
 if [[ ${1:-} == --target-dir ]]; then
     printf '%s\n' "$CARGO_TARGET_DIR"
+elif [[ ${1:-} == --compiler ]]; then
+    exec "${RUSTC:-rustc}" --version
 elif [[ ${1:-} == clippy && $choice == debian ]]; then
     # rustup's clippy cannot read what Debian's compiler wrote.
     exec "$TOOLS/wasm/bin/cargo-clippy" "$@"
