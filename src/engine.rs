@@ -39,6 +39,7 @@ use crate::{
     },
     config::gateway::{Gateway, Mode},
     crypto::{AlgorithmSet, host::offered},
+    forward,
     headers::Headers,
     host::Host,
     identity_token::Issued,
@@ -208,14 +209,8 @@ impl Engine {
             strip::is_forged(&self.gateway, route, name)
                 || policy.is_some_and(|policy| policy.takes_header(name, &self.gateway.authenticators))
         };
-        let mut edits: Vec<HeaderEdit> = Vec::new();
-        for name in trailers.iter().map(|(name, _)| name).filter(|name| is_unwanted(&folded_name(name))) {
-            let edit = HeaderEdit::Remove(name.into());
-            if !edits.contains(&edit) {
-                edits.push(edit);
-            }
-        }
-        edits
+        let names = trailers.iter().map(|(name, _)| name);
+        forward::removals_of(names.filter(|name| is_unwanted(&folded_name(name))))
     }
 
     /// The answer where the host failed to give or take a request's headers.

@@ -1,6 +1,6 @@
 //! The header edits that turn the request that came into the one that a service receives.
 
-use std::{borrow::Cow, rc::Rc};
+use std::{borrow::Cow, collections::HashSet, rc::Rc};
 
 use crate::{
     config::gateway::{CLUSTER_HEADER, Integration, Route},
@@ -17,6 +17,15 @@ pub enum HeaderEdit {
     Remove(Rc<str>),
     /// Gives a header this one value, whatever it had.
     Set(Rc<str>, Rc<[u8]>),
+}
+
+impl HeaderEdit {
+    /// Which header it changes.
+    fn name(&self) -> &Rc<str> {
+        match self {
+            Self::Remove(name) | Self::Set(name, _) => name,
+        }
+    }
 }
 
 /// The edits for a request that is forwarded, removals first. An identity token goes on as a header of its own.
@@ -56,22 +65,40 @@ pub fn edits(
     edits
 }
 
-/// The headers that are to go: each once, those that are set only where they are there twice.
+/// The headers that are to go, those that are set only where they are there twice.
 fn removals(view: &ForwardedView<'_>, set: &[HeaderEdit], new_authority: bool) -> Vec<HeaderEdit> {
-    let mut removals: Vec<HeaderEdit> = Vec::new();
     let headers = view.request.headers();
-    for ((name, _), kept) in headers.iter().zip(&view.kept) {
-        let is_set = set.iter().any(|edit| matches!(edit, HeaderEdit::Set(other, _) if **other == *name));
-        let gone = if is_set {
+    let is_gone = |name: &str, kept: bool| {
+        if set.iter().any(|edit| **edit.name() == *name) {
             // Not every host replaces all values of a repeated header.
             headers.values(name).nth(1).is_some()
         } else {
             !kept || (new_authority && name == "host")
-        };
-        let is_known = |edit: &HeaderEdit| matches!(edit, HeaderEdit::Remove(other) if **other == *name);
-        if gone && !removals.iter().any(is_known) {
-            removals.push(HeaderEdit::Remove(name.into()));
         }
+    };
+    let names = headers.iter().zip(&view.kept).filter(|((name, _), kept)| is_gone(name, **kept));
+    removals_of(names.map(|((name, _), _)| name))
+}
+
+/// The removal of each header, once however often its name comes.
+pub fn removals_of<'a>(names: impl Iterator<Item = &'a str>) -> Vec<HeaderEdit> {
+    let mut removals: Vec<HeaderEdit> = Vec::new();
+    // A client may send a thousand long names: few are compared one by one, many by their hashes.
+    let mut many: HashSet<Rc<str>> = HashSet::new();
+    for name in names {
+        if removals.len() == FEW_REMOVALS && many.is_empty() {
+            many.extend(removals.iter().map(|removal| Rc::clone(removal.name())));
+        }
+        let is_known =
+            if many.is_empty() { removals.iter().any(|other| **other.name() == *name) } else { many.contains(name) };
+        if is_known {
+            continue;
+        }
+        let name: Rc<str> = name.into();
+        if !many.is_empty() {
+            many.insert(Rc::clone(&name));
+        }
+        removals.push(HeaderEdit::Remove(name));
     }
     removals
 }
@@ -110,3 +137,5 @@ fn changed_target(view: &ForwardedView<'_>, path: Cow<'_, str>, mapped: &[(Rc<st
 
 /// Removals and what is set besides mapped values, mostly.
 const USUAL_EDITS: usize = 4;
+/// As many as are compared faster than hashed.
+const FEW_REMOVALS: usize = 16;
