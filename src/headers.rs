@@ -71,6 +71,13 @@ impl Headers {
         values.fold(self.names.len(), usize::saturating_add)
     }
 
+    /// How much memory they take, roughly, in bytes. The names that came take room twice.
+    #[must_use]
+    pub fn footprint(&self) -> usize {
+        let fields = self.fields.capacity().saturating_mul(size_of::<Field>());
+        self.names.capacity().saturating_add(self.values.capacity()).saturating_add(fields)
+    }
+
     /// The fields in order, names in lower case if the host has them so.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> + Clone {
         self.fields.iter().map(|field| (self.name(field), self.value(field)))

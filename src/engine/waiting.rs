@@ -85,7 +85,7 @@ impl Pending {
     /// A request that has not waited yet.
     #[must_use]
     pub fn new(head: Head, came: UnixTime, body: Option<Box<BodyHash>>) -> Box<Self> {
-        let bytes = head.headers.len().saturating_mul(64).saturating_add(head.headers.bytes());
+        let bytes = head.headers.footprint();
         let needs = Vec::new();
         Box::new(Self {
             head,

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{auth::AuthenticatorId, provider::keys::KeySourceId, test::test};
+use crate::{auth::AuthenticatorId, headers::Headers, provider::keys::KeySourceId, test::test};
 
 const NEED: Need = Need::Keys(KeySourceId(0));
 const OTHER: Need = Need::Keys(KeySourceId(1));
@@ -164,6 +164,14 @@ test!(what_the_host_holds_is_bounded, {
     assert_eq!(fed, MOST_BODY_BYTES / piece.len());
     (0..300).for_each(|id| drop(waiting.remove(RequestId(id))));
     assert_eq!(waiting.body_bytes, 0);
+});
+
+test!(a_head_counts_with_all_that_it_takes, {
+    // One field, as a host gives it: its name stands in both buffers.
+    let lengths = [1, 1000, 0].map(u32::to_le_bytes).concat();
+    let headers = Headers::deserialize([lengths, vec![b'x'; 1000], vec![0; 2]].concat()).unwrap();
+    let pending = Pending::new(Head { headers, end_of_stream: true }, second(0), None);
+    assert!(pending.bytes() > 2000, "{}", pending.bytes());
 });
 
 test!(number_and_bytes_are_bounded, {
