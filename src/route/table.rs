@@ -91,12 +91,6 @@ impl Table {
         self.host(host).leaf_mut(template, case_insensitive).insert(methods, route)
     }
 
-    /// Whether the host of a request matters.
-    #[must_use]
-    pub fn has_hosts(&self) -> bool {
-        !self.exact_hosts.is_empty() || !self.suffix_hosts.is_empty()
-    }
-
     /// The most specific path that matches, on the most specific host that has one.
     #[must_use]
     pub fn find(&self, host: &str, path: &NormalPath) -> Option<&Leaf> {
