@@ -241,7 +241,7 @@ pub struct VerificationKey {
 impl VerificationKey {
     /// An HMAC secret, of at least 32 bytes (RFC 7518 §3.2: no shorter than the hash).
     pub fn hmac(secret: &[u8]) -> Result<Self, KeyError> {
-        hmac::Key::new(secret).map(Family::Hmac).map(Self::of)
+        hmac::Key::new(secret).map(|key| Self::of(Family::Hmac(Box::new(key))))
     }
 
     /// An RSA public key (RFC 7518 §6.3.1): both numbers big-endian, leading zero bytes tolerated.
@@ -315,7 +315,7 @@ impl fmt::Debug for VerificationKey {
 
 /// The closed list of key types, so that a key can only ever meet its own family's algorithms.
 enum Family {
-    Hmac(hmac::Key),
+    Hmac(Box<hmac::Key>),
     Rsa(rsa::Key),
     Ec(ecdsa::Key),
     Ed25519(eddsa::Key),
