@@ -190,8 +190,8 @@ impl<P: Prime> Field<P> {
     /// The number's form, below the prime.
     #[inline(never)]
     pub(in crate::crypto) fn to_form(self) -> Words {
-        // Above 0, and below 3p.
-        let mut number = self.times(&Self::ONE).plus(&Self::of(P::LIMBS));
+        // Above 0, and below 3p. Carried, as it may be below p, and then stays as it is.
+        let mut number = self.times(&Self::ONE).plus(&Self::of(P::LIMBS)).carried();
         loop {
             let less = number.minus(&Self::of(P::LIMBS)).carried();
             if less.is_negative() {
@@ -296,6 +296,27 @@ mod tests {
         assert_eq!(value::<P>(Field::<P>::from_form(&form).0), value::<P>(b.0));
         let inverted = value::<P>(b.inverted().0);
         assert_eq!(inverted, inverse(&(value::<P>(b.0) * &divisor % modulus::<P>())) * &radix % modulus::<P>());
+    }
+
+    #[test]
+    fn negative_numbers_just_below_multiples_of_the_prime_have_their_form() {
+        forms_below_multiples_are_right::<P256>();
+        forms_below_multiples_are_right::<Edwards25519>();
+    }
+
+    /// Where a product by 1 is negative itself.
+    fn forms_below_multiples_are_right<P: Prime>() {
+        for times in 0..7 {
+            for distance in 1..20 {
+                let mut number = Field::<P>::of(limbs([-distance, 0, 0, 0, 0, 0, 0, 0, 0]));
+                (0..times).for_each(|_| number = number.minus(&Field::of(P::LIMBS)));
+                let number = number.carried();
+                let form = Field::<P>::from_form(&number.to_form()).0;
+                assert_eq!(value::<P>(form), modulus::<P>() - distance as u64, "{times} {distance}");
+                let inverse = number.inverted();
+                assert_eq!(value::<P>(inverse.times(&number).0), value::<P>(P::ONE), "{times} {distance}");
+            }
+        }
     }
 
     /// What edwards25519's reduction leaves without a carry.
