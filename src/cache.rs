@@ -134,14 +134,6 @@ impl<T: Footprint, S: TokenHash> TokenCache<T, S> {
         }
     }
 
-    /// Lets a token go.
-    pub fn remove(&mut self, token: &[u8]) {
-        let hash = self.hashes.hash(token);
-        if self.entries.peek(&hash).is_some_and(|entry| is_equal(&entry.key, token)) {
-            self.forget(hash);
-        }
-    }
-
     fn forget(&mut self, hash: u64) {
         if let Some(entry) = self.entries.pop(&hash) {
             self.bytes = self.bytes.saturating_sub(entry.bytes);
@@ -240,8 +232,7 @@ mod tests {
         let bytes = cache.bytes;
         cache.insert(b"a", verified(Some(2000.0)), 2000.0, NOW);
         assert_eq!((cache.len(), cache.bytes), (2, bytes));
-        cache.remove(b"a");
-        cache.remove(b"c");
+        cache.retain(|_| false);
         assert_eq!((cache.len(), cache.bytes), (0, 0));
     });
 
@@ -270,12 +261,10 @@ mod tests {
         let tokens = ["a", "b"].map(|start| format!("{start}{}", "x".repeat(40)).into_bytes());
         cache.insert(&tokens[0], verified(Some(2000.0)), 2000.0, NOW);
         assert!(cache.get(&tokens[0], NOW).is_some() && cache.get(&tokens[1], NOW).is_none());
-        cache.remove(&tokens[1]);
-        assert!(cache.get(&tokens[0], NOW).is_some());
         // Of two with one hash the later is kept.
         cache.insert(&tokens[1], verified(Some(2000.0)), 2000.0, NOW);
         assert!(cache.get(&tokens[0], NOW).is_none() && cache.get(&tokens[1], NOW).is_some());
-        cache.remove(&tokens[1]);
+        cache.retain(|_| false);
         assert_eq!((cache.len(), cache.bytes), (0, 0));
         for (a, b) in [("", ""), ("a", "a"), ("12345678", "12345678"), ("123456789", "123456789")] {
             assert!(is_equal(a.as_bytes(), b.as_bytes()));

@@ -322,7 +322,7 @@ enum Family {
 }
 
 /// Verifies with one of jwt-compact's algorithms, behind the check of the signature's length that
-/// [`AlgorithmSignature::try_from_slice`] leaves to its caller: the HMAC types panic on another length.
+/// [`AlgorithmSignature::try_from_slice`] leaves to its caller.
 fn verify_fixed_length<A: jwt_compact::Algorithm>(
     algorithm: &A,
     key: &A::VerifyingKey,

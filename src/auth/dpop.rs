@@ -3,6 +3,7 @@
 use super::{AuthenticatorId, Unverified, VerifiedToken, confirmation::Confirmation, knowledge::Means};
 use crate::{
     credential::{Credential, Source, scheme},
+    crypto::host::Verifier,
     deny::Reason,
     jose::{
         TokenError,
@@ -84,7 +85,8 @@ impl Dpop {
             path_policy: sent.path_policy,
             now: means.now,
         };
-        let Proof { id: nonce, until } = Proof::verify(proof, &statement, &mut means.verifier())?;
+        let Proof { id: nonce, until } =
+            Proof::verify(proof, &statement, &mut Verifier::new(means.host, means.by_host))?;
         means.use_once(id, key, nonce.as_bytes(), until, Reason::Proof(ProofError::Replayed))
     }
 }

@@ -7,7 +7,7 @@ use lru::LruCache;
 use super::{AuthenticatorId, Need, Refusal, Unverified, VerifiedToken, hmac::BodyHash, revocation::Revocations};
 use crate::{
     cache::TokenCache,
-    crypto::{AlgorithmSet, host::Verifier},
+    crypto::AlgorithmSet,
     deny::Reason,
     host::Host,
     jose::{
@@ -144,11 +144,6 @@ impl Refused {
 }
 
 impl Means<'_> {
-    /// Who verifies signatures.
-    pub fn verifier(&mut self) -> Verifier<'_> {
-        Verifier::new(self.host, self.by_host)
-    }
-
     /// What is known of an authenticator's tokens.
     pub fn tokens(&mut self, id: AuthenticatorId) -> Result<&mut Tokens, Unverified> {
         self.tokens.get_mut(id.0).ok_or(Reason::HostFailure.into()) // not reached: there is one for each authenticator

@@ -3,6 +3,8 @@
 //! Which algorithms a host really verifies is found out with signatures that are known to be good, and with bad ones, before
 //! it is trusted with any. What it does not verify stays in the sandbox.
 
+use std::borrow::Cow;
+
 use super::{Algorithm, AlgorithmSet, Curve, VerificationKey};
 use crate::host::Host;
 
@@ -49,30 +51,21 @@ fn ask(
     message: &[u8],
     signature: &[u8],
 ) -> Option<bool> {
-    let hash = match algorithm {
-        Algorithm::Rs256 | Algorithm::Es256 => "sha256",
-        Algorithm::Rs384 | Algorithm::Es384 => "sha384",
-        Algorithm::Rs512 | Algorithm::Es512 => "sha512",
+    let (hash, curve) = match algorithm {
+        Algorithm::Rs256 => ("sha256", None),
+        Algorithm::Rs384 => ("sha384", None),
+        Algorithm::Rs512 => ("sha512", None),
+        Algorithm::Es256 => ("sha256", Some(Curve::P256)),
+        Algorithm::Es384 => ("sha384", Some(Curve::P384)),
+        Algorithm::Es512 => ("sha512", Some(Curve::P521)),
         _ => return None,
     };
     let spki = key.spki.as_deref().filter(|_| key.algorithms().contains(algorithm))?;
-    let converted;
-    let signature = match algorithm {
-        Algorithm::Es256 => {
-            converted = ecdsa_signature(signature, Curve::P256)?;
-            &converted
-        }
-        Algorithm::Es384 => {
-            converted = ecdsa_signature(signature, Curve::P384)?;
-            &converted
-        }
-        Algorithm::Es512 => {
-            converted = ecdsa_signature(signature, Curve::P521)?;
-            &converted
-        }
-        _ => signature,
+    let signature = match curve {
+        Some(curve) => Cow::Owned(ecdsa_signature(signature, curve)?),
+        None => Cow::Borrowed(signature),
     };
-    let fields = [hash.as_bytes(), spki, signature, message];
+    let fields = [hash.as_bytes(), spki, &signature, message];
     let length = fields.iter().map(|field| field.len().saturating_add(MOST_FRAMING)).fold(0, usize::saturating_add);
     let mut arguments = Vec::with_capacity(length);
     for (number, field) in (1_u8..).zip(fields) {

@@ -111,11 +111,9 @@ impl Table {
     /// capital or a trailing slash.
     #[must_use]
     pub fn is_alone(&self, path: &NormalPath) -> bool {
-        self.is_plain() && path.segments().all(|segment| !segment.is_empty() && is_plain(segment))
-    }
-
-    fn is_plain(&self) -> bool {
-        !self.is_insensitive && !self.has_variants
+        !self.is_insensitive
+            && !self.has_variants
+            && path.segments().all(|segment| !segment.is_empty() && is_plain(segment))
     }
 
     fn search(&self, host: &str, path: &NormalPath, end: usize, comparison: Comparison) -> Vec<&Leaf> {

@@ -33,6 +33,22 @@ stamp() {
     mv -f "$TOOLS/stamps/$1.tmp" "$TOOLS/stamps/$1"
 }
 
+# use_given VARIABLE COMMAND: ends the step with the path of what the variable names, or else of the command on PATH.
+use_given() {
+    local given=${!1:-} binary
+    if [[ -n $given ]]; then
+        binary=$(command -v -- "$given") || die "$1=$given is not an executable; correct it or unset it"
+        say "$1=$binary is used"
+        realpath -- "$binary"
+        exit
+    fi
+    if binary=$(command -v -- "$2"); then
+        say "$binary is used, being on PATH"
+        printf '%s\n' "$binary"
+        exit
+    fi
+}
+
 # The folder that cargo builds into, absolute.
 target_dir() { realpath -m -- "${CARGO_TARGET_DIR:-$ROOT/target}"; }
 

@@ -5,17 +5,7 @@ source "$(dirname -- "${BASH_SOURCE[0]}")/common.sh"
 
 VERSION=1.40.0
 
-if [[ -n ${ENVOY:-} ]]; then
-    binary=$(command -v -- "$ENVOY") || die "ENVOY=$ENVOY is not an executable; correct it or unset it"
-    say "ENVOY=$binary is used"
-    realpath -- "$binary"
-    exit
-fi
-if binary=$(command -v envoy); then
-    say "$binary is used, being on PATH"
-    printf '%s\n' "$binary"
-    exit
-fi
+use_given ENVOY envoy
 
 lock
 home=$TOOLS/envoy-$VERSION

@@ -11,17 +11,7 @@ RECIPE=1
 # It has no command that ends well; the version is what it prints before it complains.
 runs() { [[ $("$1" -v 2>&1 || true) == wrk* ]]; }
 
-if [[ -n ${WRK:-} ]]; then
-    binary=$(command -v -- "$WRK") || die "WRK=$WRK is not an executable; correct it or unset it"
-    say "WRK=$binary is used"
-    realpath -- "$binary"
-    exit
-fi
-if binary=$(command -v wrk); then
-    say "$binary is used, being on PATH"
-    printf '%s\n' "$binary"
-    exit
-fi
+use_given WRK wrk
 
 lock
 home=$TOOLS/wrk

@@ -9,12 +9,11 @@ pub fn call(function: &str, arguments: &[u8]) -> Option<Vec<u8>> {
         return None;
     }
     let arguments = Arguments::decode(arguments).ok()?;
-    let verdict = verify(&arguments);
-    Some(match verdict {
+    let verdict = match verify(&arguments) {
         Ok(()) => Verdict { result: true, error: String::new() },
         Err(error) => Verdict { result: false, error: error.to_owned() },
-    })
-    .map(|verdict| verdict.encode_to_vec())
+    };
+    Some(verdict.encode_to_vec())
 }
 
 /// `VerifySignatureArguments`.
