@@ -152,6 +152,9 @@ fn a_key_set_with_one_broken_key_serves_with_the_others() {
 fn clients_that_go_away_while_they_wait_leave_nothing_behind() {
     let provider = Provider::spawn().unwrap();
     provider.answer(IDP, "/jwks", [Answer::keys(&["es1"])]);
+    // The look-ups outlive their callers: who comes next may get the answer that was held back.
+    let active = json!({"active": true, "sub": "user-2", "aud": "api"});
+    provider.answer(IDP, "/introspect", [Answer::json(&active)]);
     provider.hold(IDP, "/jwks");
     provider.hold(IDP, "/introspect");
     let listeners = [("users", remote(json!({}))), ("opaque", introspection(json!({})))];
@@ -166,11 +169,6 @@ fn clients_that_go_away_while_they_wait_leave_nothing_behind() {
     drop(held);
     running.until_waiting(0);
     assert_eq!(running.stat("http.gatepost.downstream_rq_active"), 0);
-    running.provider.answer(
-        IDP,
-        "/introspect",
-        [Answer::json(&json!({"active": true, "sub": "user-2", "aud": "api"}))],
-    );
     running.provider.release(IDP, "/jwks");
     running.provider.release(IDP, "/introspect");
     assert_eq!(user(&running.get("users", "/orders/7", &good)).as_deref(), Some("user-1"));
