@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz bench bench-crypto fuel-baseline
+.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz bench bench-crypto fuel-baseline pages
 
 SETUP := ./wasm-test-harness/setup
 MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gatepost.wasm
@@ -71,6 +71,9 @@ bench-crypto: ## Time a signature verification of every algorithm inside Envoy (
 
 fuel-baseline: build ## Accept what requests cost the module now: rewrites tests/fuel.json
 	@export GATEPOST_MODULE="$(MODULE)" GATEPOST_FUEL_BASELINE=accept; cargo test $(LOCKED) --package wasm-test-harness --test fuel
+
+pages: ## Write the pages of docs/ that are made from the code
+	GATEPOST_PAGES=accept cargo test $(LOCKED) --package wasm-test-harness --test denials
 
 fuzz: ## Fuzz the parsers and the engine with a nightly compiler (SECONDS_EACH=60)
 	@$(SETUP)/fuzz.sh

@@ -52,6 +52,7 @@ pub mod host;
 pub mod identity_token;
 pub mod jose;
 pub mod json;
+mod label;
 pub mod limit;
 pub mod mapping;
 pub mod provider;

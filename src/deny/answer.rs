@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Code;
+use super::{Challenge, Code};
 use crate::{credential::scheme, crypto::Algorithm, limit::Limit};
 
 /// A status of gRPC and its message.
@@ -95,7 +95,7 @@ impl Answer {
             header("ratelimit-policy", rate_limit_policies(circumstances.limits));
             header("ratelimit", rate_limits(circumstances.limits));
         }
-        if code.challenges() {
+        if code.challenge() != Challenge::Never {
             for scheme in &circumstances.schemes {
                 header("www-authenticate", challenge(scheme, code, responses, circumstances));
             }
@@ -188,12 +188,13 @@ fn challenge(scheme: &str, code: Code, responses: &Responses, circumstances: &Ci
         attribute("algs", &algorithms.map(Algorithm::name).collect::<Vec<_>>().join(" "));
     }
     // What was wrong with a token, or a proof, says nothing to callers of other schemes.
-    let error = match code.oauth_error() {
-        Some(_) if circumstances.proof_failed => {
+    let error = match code.challenge() {
+        Challenge::Never | Challenge::Bare => None,
+        Challenge::Error(_) if circumstances.proof_failed => {
             (scheme == scheme::DPOP).then_some(("invalid_dpop_proof", "The DPoP proof is not valid"))
         }
-        Some("invalid_token") if matches!(scheme, scheme::API_KEY | scheme::HMAC_SHA256) => None,
-        error => error.map(|error| (error, code.description())),
+        Challenge::Error("invalid_token") if matches!(scheme, scheme::API_KEY | scheme::HMAC_SHA256) => None,
+        Challenge::Error(error) => Some((error, code.description())),
     };
     if let Some((error, description)) = error {
         attribute("error", error);

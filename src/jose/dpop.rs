@@ -15,6 +15,7 @@ use super::{
 use crate::{
     crypto::host::Verifier,
     json::Json,
+    label::labelled,
     request::split_authority,
     route::path::{NormalPath, PathPolicy},
     time::UnixTime,
@@ -56,37 +57,55 @@ pub struct Origin {
     port: u16,
 }
 
-/// Why a proof was refused, in the order in which that is noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ProofError {
-    /// There is none.
-    Missing,
-    /// There are several.
-    Several,
-    /// No JWS, or a claim is not of its type.
-    Malformed,
-    /// `typ` is not `dpop+jwt`.
-    WrongType,
-    /// The algorithm is symmetric, unknown, or not one for the key.
-    AlgorithmNotAllowed,
-    /// No public key in the header, or one that is not to be trusted, or a private one.
-    BadKey,
-    /// The token is bound to another key.
-    WrongKey,
-    /// The key does not verify the signature.
-    BadSignature,
-    /// A claim is missing.
-    MissingClaim,
-    /// `htm` is another method.
-    WrongMethod,
-    /// `htu` is another URL.
-    WrongTarget,
-    /// `iat` is too far away, `exp` is past or `nbf` is to come.
-    WrongTime,
-    /// `ath` is of another token.
-    WrongToken,
-    /// It was used before.
-    Replayed,
+labelled! {
+    /// Why a proof was refused, in the order in which that is noticed.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    pub enum ProofError {
+        /// There is none.
+        Missing = "proof_missing",
+            "The caller sends a `DPoP` header with each request.";
+        /// There are several.
+        Several = "proof_repeated",
+            "The caller sends one `DPoP` header; a proxy in between must not repeat it.";
+        /// No JWS, or a claim is not of its type.
+        Malformed = "proof_malformed",
+            "The proof must be a JWS in compact form, with `iat` a number and `jti`, `htm` and `htu` strings.";
+        /// `typ` is not `dpop+jwt`.
+        WrongType = "proof_wrong_type",
+            "The caller's library sets `typ` to `dpop+jwt`.";
+        /// The algorithm is symmetric, unknown, or not one for the key.
+        AlgorithmNotAllowed = "proof_algorithm_not_allowed",
+            "The caller signs with an algorithm of the challenge's `algs`, and with a key of its type.";
+        /// No public key in the header, or one that is not to be trusted, or a private one.
+        BadKey = "proof_bad_key",
+            "The caller puts the public key, and only that, into `jwk`; EC and OKP keys, or RSA of 2048 bits and \
+             more.";
+        /// The token is bound to another key.
+        WrongKey = "proof_wrong_key",
+            "The caller signs with the key with which it asked for the token.";
+        /// The key does not verify the signature.
+        BadSignature = "proof_bad_signature",
+            "The caller signs with the private key of the `jwk` that it sends.";
+        /// A claim is missing.
+        MissingClaim = "proof_missing_claim",
+            "The proof needs `jti`, `htm`, `htu`, `iat` and, with a token, `ath`.";
+        /// `htm` is another method.
+        WrongMethod = "proof_wrong_method",
+            "`htm` is the request's method, in upper case.";
+        /// `htu` is another URL.
+        WrongTarget = "proof_wrong_target",
+            "`htu` is the URL that the caller calls, without query and fragment. Where the gateway is reached by \
+             another origin than it sees, give `dpop_origin`.";
+        /// `iat` is too far away, `exp` is past or `nbf` is to come.
+        WrongTime = "proof_wrong_time",
+            "Compare the clocks of the caller and of the gateway: a proof is good for 60 seconds either way.";
+        /// `ath` is of another token.
+        WrongToken = "proof_wrong_token",
+            "`ath` is the base64url of the SHA-256 of the token that comes with it.";
+        /// It was used before.
+        Replayed = "proof_replayed",
+            "The caller makes a new proof for each request, retries too.";
+    }
 }
 
 impl Proof {
@@ -188,47 +207,6 @@ impl Origin {
         let (scheme, rest) = url.split_once("://")?;
         let (authority, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len()))?;
         Some((Self::new(scheme, authority)?, path))
-    }
-}
-
-impl ProofError {
-    /// Every variant, in order.
-    pub const ALL: [Self; 14] = [
-        Self::Missing,
-        Self::Several,
-        Self::Malformed,
-        Self::WrongType,
-        Self::AlgorithmNotAllowed,
-        Self::BadKey,
-        Self::WrongKey,
-        Self::BadSignature,
-        Self::MissingClaim,
-        Self::WrongMethod,
-        Self::WrongTarget,
-        Self::WrongTime,
-        Self::WrongToken,
-        Self::Replayed,
-    ];
-
-    /// The label of metrics and audit lines.
-    #[must_use]
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Missing => "proof_missing",
-            Self::Several => "proof_repeated",
-            Self::Malformed => "proof_malformed",
-            Self::WrongType => "proof_wrong_type",
-            Self::AlgorithmNotAllowed => "proof_algorithm_not_allowed",
-            Self::BadKey => "proof_bad_key",
-            Self::WrongKey => "proof_wrong_key",
-            Self::BadSignature => "proof_bad_signature",
-            Self::MissingClaim => "proof_missing_claim",
-            Self::WrongMethod => "proof_wrong_method",
-            Self::WrongTarget => "proof_wrong_target",
-            Self::WrongTime => "proof_wrong_time",
-            Self::WrongToken => "proof_wrong_token",
-            Self::Replayed => "proof_replayed",
-        }
     }
 }
 

@@ -8,6 +8,7 @@
 //! | see what a service receives | [`echo`] |
 //! | send a request byte for byte, or thousands at once | [`client`] |
 //! | verify a signature as Envoy does for a filter | [`foreign`] |
+//! | keep a page in step with the code that it is made from | [`generated`] |
 //! | script an identity provider, and let it fail | [`provider`] |
 //! | make tokens and key sets, honest or not | [`mint`] |
 
@@ -17,6 +18,7 @@ pub mod client;
 pub mod echo;
 pub mod envoy;
 pub mod foreign;
+pub mod generated;
 pub mod host;
 pub mod mint;
 pub mod provider;
