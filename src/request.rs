@@ -149,9 +149,11 @@ impl<'a> Request<'a> {
             let mut values = self.header(name);
             values.next().filter(|_| values.next().is_none())
         };
+        if self.method != "OPTIONS" {
+            return None;
+        }
         let no_length = self.header("content-length").all(|value| value == b"0");
-        let no_body = self.head.end_of_stream && no_length && self.header("transfer-encoding").next().is_none();
-        if self.method != "OPTIONS" || !no_body {
+        if !self.head.end_of_stream || !no_length || self.header("transfer-encoding").next().is_some() {
             return None;
         }
         // A host may have joined repeated headers with commas.
