@@ -60,9 +60,9 @@ pub fn edits(
     mapped.headers.iter().cloned().chain(identity_token).for_each(|(name, value)| set(name, value));
     let new_authority = integration.is_some_and(|(_, integration)| integration.authority.is_some());
 
-    let first_set = removals(view, &edits, new_authority);
-    edits.splice(..0, first_set);
-    edits
+    let mut all = removals(view, &edits, new_authority);
+    all.append(&mut edits);
+    all
 }
 
 /// The headers that are to go, those that are set only where they are there twice.
