@@ -1,6 +1,6 @@
 //! What a verified token claims, and whether that is enough (RFC 7519 §4.1, RFC 8725 §3).
 
-use std::time::Duration;
+use std::{slice, time::Duration};
 
 use super::TokenError;
 use crate::{json::Json, time::UnixTime};
@@ -126,20 +126,18 @@ impl Expectations {
 ///
 /// [`TokenError::WrongAudience`] where none is accepted, [`TokenError::MalformedClaim`] for another type.
 pub fn check_audience(accepted: &Accepted, claims: &Json) -> Result<(), TokenError> {
-    let mut audiences = Vec::new();
-    match claims.get("aud") {
-        None => {}
-        Some(Json::String(audience)) => audiences.push(audience.as_str()),
-        Some(Json::Array(items)) => {
-            for item in items {
-                audiences.push(item.as_str().ok_or(TokenError::MalformedClaim)?);
-            }
-        }
-        Some(_) => return Err(TokenError::MalformedClaim),
+    let audiences = match claims.get("aud") {
+        None => &[],
+        Some(Json::Array(items)) => items.as_slice(),
+        Some(audience) => slice::from_ref(audience),
+    };
+    if audiences.iter().any(|audience| audience.as_str().is_none()) {
+        return Err(TokenError::MalformedClaim);
     }
+    let is_accepted = |accepted: &String| audiences.iter().any(|audience| audience.as_str() == Some(accepted));
     match accepted {
         Accepted::Any => Ok(()),
-        Accepted::These(accepted) if audiences.iter().any(|audience| accepted.iter().any(|a| a == audience)) => Ok(()),
+        Accepted::These(accepted) if accepted.iter().any(is_accepted) => Ok(()),
         Accepted::These(_) => Err(TokenError::WrongAudience),
     }
 }
