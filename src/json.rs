@@ -240,6 +240,8 @@ fn has_duplicate_names(members: &[(String, Json)]) -> bool {
     false
 }
 
+/// Members of a claims set, mostly.
+const USUAL_MEMBERS: usize = 8;
 /// As many as are compared faster than sorted.
 const FEW_MEMBERS: usize = 24;
 
@@ -286,7 +288,7 @@ impl<'de> Deserialize<'de> for Members<'de> {
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::new();
+                let mut members = Vec::with_capacity(USUAL_MEMBERS);
                 while let Some(member) = map.next_entry::<String, &'de RawValue>()? {
                     members.push(member);
                 }
