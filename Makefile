@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz bench bench-crypto fuel-baseline pages
+.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz bench bench-crypto fuel-baseline pages book
 
 SETUP := ./wasm-test-harness/setup
 MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gatepost.wasm
@@ -29,6 +29,7 @@ setup: ## Fetch everything the other targets need (each also does so itself)
 	@$(SETUP)/oidc-provider.sh >/dev/null
 	@$(SETUP)/wasm-bindgen.sh >/dev/null
 	@$(SETUP)/cargo-deny.sh >/dev/null
+	@$(SETUP)/mdbook.sh >/dev/null
 
 build: ## Build the filter: target/wasm32-wasip1/release/gatepost.wasm
 	@$(SETUP)/module.sh $(LOCKED) >/dev/null
@@ -40,6 +41,7 @@ test: lint test-native test-wasm ## Run everything: lint, native tests, Envoy, t
 
 test-native: build ## Run the native tests, and the scenarios in wasmtime and Envoy
 	libraries="$$($(SETUP)/crosscheck.sh)"; export GATEPOST_CROSSCHECK="$$libraries"; \
+	mdbook="$$($(SETUP)/mdbook.sh)"; export GATEPOST_MDBOOK="$$mdbook"; \
 	$(WITH_OIDC_PROVIDER); $(WITH_ENVOY) cargo test $(LOCKED) --workspace $(ARGS)
 
 test-wasm: ## Run the unit tests compiled to wasm, under node
@@ -74,6 +76,9 @@ fuel-baseline: build ## Accept what requests cost the module now: rewrites tests
 
 pages: ## Write the pages of docs/ that are made from the code
 	GATEPOST_PAGES=accept cargo test $(LOCKED) --package wasm-test-harness --test denials
+
+book: ## Build the documentation as a book: target/book/index.html
+	mdbook="$$($(SETUP)/mdbook.sh)"; "$$mdbook" build docs --dest-dir "$(CURDIR)/target/book"
 
 fuzz: ## Fuzz the parsers and the engine with a nightly compiler (SECONDS_EACH=60)
 	@$(SETUP)/fuzz.sh

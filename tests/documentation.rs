@@ -26,6 +26,25 @@ fn the_configurations_for_api_keys_are_good() {
 }
 
 #[test]
+fn the_configurations_of_the_concepts_the_quick_start_and_the_recipes_are_good() {
+    check("docs/concepts.md", "json", 1);
+    check("docs/quick-start.md", "json", 1);
+    check("docs/recipes.md", "json", 14);
+}
+
+#[test]
+fn every_recipe_is_a_scenario_with_a_request_that_passes_and_one_that_does_not() {
+    let page = fs::read_to_string(root().join("docs/recipes.md")).unwrap();
+    let scenarios = fs::read_to_string(root().join("tests/scenarios/recipes.yaml")).unwrap();
+    for heading in page.lines().filter_map(|line| line.strip_prefix("## ")) {
+        let named = format!("\"recipe: {heading}\"");
+        let of_it: Vec<_> = scenarios.split("\n  - name: ").filter(|scenario| scenario.contains(&named)).collect();
+        let has = |outcome: &str| of_it.iter().any(|scenario| scenario.contains(outcome));
+        assert!(has("forward: {") && has("deny: {"), "docs/recipes.md: {heading}: no scenario runs it both ways");
+    }
+}
+
+#[test]
 fn the_configuration_for_rate_limits_is_good() {
     check("docs/rate-limits.md", "json", 1);
 }
@@ -118,7 +137,7 @@ fn check(page: &str, language: &str, count: usize) -> Vec<String> {
         fs::write(&file, example).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatepost"));
         command.arg("check");
-        for secret in ["PARTNER_SECRET", "INTROSPECTION_SECRET"] {
+        for secret in ["PARTNER_SECRET", "INTROSPECTION_SECRET", "GITHUB_SECRET", "STRIPE_SECRET"] {
             command.args(["--env", &format!("{secret}=0123456789abcdef0123456789abcdef")]);
         }
         command.args(["--env", &format!("IDENTITY_TOKEN_KEY={}", mint::private_text("es1").unwrap())]);

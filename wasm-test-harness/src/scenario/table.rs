@@ -36,7 +36,8 @@ impl Table {
     pub fn load(folder: &Path) -> Result<Self, TableError> {
         let mut errors = Vec::new();
         let mut table = Self { scenarios: Vec::new(), environment: BTreeMap::new() };
-        let shared = shared_configurations(folder, &mut errors);
+        let mut shared = shared_configurations(folder, &mut errors);
+        shared.extend(recipes(&mut errors));
         let mut names = BTreeSet::new();
         for path in yaml_files(folder, &mut errors) {
             let file_name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -214,6 +215,26 @@ fn shared_configurations(folder: &Path, errors: &mut Vec<String>) -> BTreeMap<St
     let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let files = yaml_files(&folder, errors);
     files.into_iter().filter_map(|path| Some((name(&path), read::<Value>(&path, errors)?))).collect()
+}
+
+/// The configurations of `docs/recipes.md`, by their headings.
+fn recipes(errors: &mut Vec<String>) -> Vec<(String, Value)> {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/recipes.md");
+    let text = fs::read_to_string(&page).unwrap_or_else(|error| {
+        errors.push(format!("{}: {error}", page.display()));
+        String::new()
+    });
+    let mut recipes = Vec::new();
+    for section in text.split("\n## ").skip(1) {
+        let heading = section.lines().next().unwrap_or_default();
+        let block = section.split_once("```json\n").and_then(|(_, rest)| rest.split_once("```"));
+        match block.map(|(block, _)| serde_json::from_str(block)) {
+            Some(Ok(value)) => recipes.push((format!("recipe: {heading}"), value)),
+            Some(Err(error)) => errors.push(format!("docs/recipes.md: {heading}: {error}")),
+            None => errors.push(format!("docs/recipes.md: {heading}: no configuration")),
+        }
+    }
+    recipes
 }
 
 fn yaml_files(folder: &Path, errors: &mut Vec<String>) -> Vec<PathBuf> {
