@@ -20,8 +20,6 @@
 
 use core::fmt;
 
-use jwt_compact::AlgorithmSignature;
-
 pub mod certificate;
 mod curve;
 mod ecdsa;
@@ -319,20 +317,6 @@ enum Family {
     Rsa(rsa::Key),
     Ec(ecdsa::Key),
     Ed25519(eddsa::Key),
-}
-
-/// Verifies with one of jwt-compact's algorithms, behind the check of the signature's length that
-/// [`AlgorithmSignature::try_from_slice`] leaves to its caller.
-fn verify_fixed_length<A: jwt_compact::Algorithm>(
-    algorithm: &A,
-    key: &A::VerifyingKey,
-    message: &[u8],
-    signature: &[u8],
-) -> bool {
-    if A::Signature::LENGTH.is_none_or(|length| length.get() != signature.len()) {
-        return false;
-    }
-    A::Signature::try_from_slice(signature).is_ok_and(|signature| algorithm.verify_signature(&signature, key, message))
 }
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ use super::{
 pub(super) struct Key {
     encoded: [u8; 32],
     /// Of the key's negative.
-    multiplier: Multiplier<Edwards25519>,
+    multiplier: Multiplier<Edwards25519, 9>,
 }
 
 impl Key {

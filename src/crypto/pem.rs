@@ -65,9 +65,9 @@ fn from_spki(der: &[u8]) -> Result<VerificationKey, KeyError> {
             let curve = parameters.ok_or(KeyError::MalformedPublicKey)?;
             let curve = curve.decode_as::<ObjectIdentifier>().map_err(|_| KeyError::UnsupportedCurve)?;
             let curve = match curve {
-                p256::NistP256::OID => Curve::P256,
-                p384::NistP384::OID => Curve::P384,
-                p521::NistP521::OID => Curve::P521,
+                P256 => Curve::P256,
+                P384 => Curve::P384,
+                P521 => Curve::P521,
                 _ => return Err(KeyError::UnsupportedCurve),
             };
             let family = ecdsa::Key::from_sec1(curve, key).map(Family::Ec)?;
@@ -98,6 +98,8 @@ const RSA: ObjectIdentifier = rsa::pkcs1::ALGORITHM_OID;
 pub(super) const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 pub(super) const P256: ObjectIdentifier = p256::NistP256::OID;
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const P521: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.35");
 
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,

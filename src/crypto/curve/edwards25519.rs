@@ -7,13 +7,13 @@ use std::sync::OnceLock;
 use self::prime::P;
 use super::{
     Group, Table,
-    field::{self, Limbs, Packed, limbs},
-    words::{Words, from_little_endian, to_little_endian},
+    field::{self, Packed},
+    words::{Words, from_hex, from_little_endian, to_little_endian},
 };
 
 pub(super) mod prime;
 
-type Field = field::Field<P>;
+type Field = field::Field<P, 9>;
 
 /// The group of edwards25519's points.
 pub(in crate::crypto) struct Edwards25519;
@@ -21,9 +21,9 @@ pub(in crate::crypto) struct Edwards25519;
 /// A point as y + x, y - x and 2dxy.
 #[cfg_attr(test, derive(Clone))]
 pub(in crate::crypto) struct Affine {
-    sum: Packed,
-    difference: Packed,
-    product: Packed,
+    sum: Packed<9>,
+    difference: Packed<9>,
+    product: Packed<9>,
 }
 
 /// A point as x = X / Z, y = Y / Z and xy = T / Z (extended coordinates).
@@ -37,7 +37,7 @@ pub(in crate::crypto) struct Point {
 
 impl Affine {
     fn new(x: &Field, y: &Field) -> Self {
-        let product = x.times(y).times(&Field::of(TWICE_D));
+        let product = x.times(y).times(&Field::from_form(&TWICE_D));
         Self { sum: y.plus(x).pack(), difference: y.minus(x).pack(), product: product.pack() }
     }
 
@@ -47,7 +47,7 @@ impl Affine {
         let y = Field::from_words(&without_sign(encoding));
         // A point of order 4 is (i, 0) or (-i, 0), where i is a square root of -1. By the law of addition the sum's y is
         // ix or -ix.
-        let x = Field::from_words(&without_sign(with_order_4)).times(&Field::of(ROOT_OF_MINUS_ONE));
+        let x = Field::from_words(&without_sign(with_order_4)).times(&Field::from_form(&ROOT_OF_MINUS_ONE));
         let negative = if is_odd(&x) == has_sign(encoding) { x.negated() } else { x };
         Self::new(&negative, &y)
     }
@@ -65,10 +65,12 @@ impl Point {
     }
 }
 
-impl Group for Edwards25519 {
+impl Group<9> for Edwards25519 {
     type Prime = P;
     type Sum = Point;
     type Fixed = Affine;
+
+    const SCALAR_BITS: usize = 255;
 
     #[inline(never)]
     fn zero() -> Point {
@@ -108,8 +110,8 @@ impl Group for Edwards25519 {
 }
 
 /// The base point's multiples, made when they are first asked for.
-pub(in crate::crypto) fn base_point() -> &'static Table<Edwards25519> {
-    static TABLE: OnceLock<Table<Edwards25519>> = OnceLock::new();
+pub(in crate::crypto) fn base_point() -> &'static Table<Edwards25519, 9> {
+    static TABLE: OnceLock<Table<Edwards25519, 9>> = OnceLock::new();
     TABLE.get_or_init(|| Table::large(&Affine::new(&Field::from_words(&BASE_X), &Field::from_words(&BASE_Y))))
 }
 
@@ -120,7 +122,7 @@ pub(in crate::crypto) fn is_canonical(encoding: &[u8; 32]) -> bool {
 }
 
 #[inline(never)]
-fn without_sign(encoding: &[u8; 32]) -> Words {
+fn without_sign(encoding: &[u8; 32]) -> Words<9> {
     let mut encoding = *encoding;
     encoding[31] &= !SIGN;
     from_little_endian(&encoding)
@@ -137,23 +139,10 @@ fn is_odd(number: &Field) -> bool {
 
 const SIGN: u8 = 0x80;
 
-const BASE_X: Words =
-    [0xf25_d51a, 0x2558_b582, 0x125a_7b2c, 0xb31_d825, 0x16dc_5c69, 0x1388_c7f7, 0x253f_ec0a, 0xdb4_f35b, 0x2169];
-const BASE_Y: Words =
-    [0x2666_6658, 0x1999_9999, 0x2666_6666, 0x1999_9999, 0x2666_6666, 0x1999_9999, 0x2666_6666, 0x1999_9999, 0x6666];
-const TWICE_D: Limbs =
-    limbs([0x6b2_f159, 0x1eb4_dca1, 0xec_55ba, 0x29_3505, 0x1d13_000e, 0x79_7779, 0x139c_663a, 0x1b8a_dbff, 0x24_06d9]);
-const ROOT_OF_MINUS_ONE: Limbs = limbs([
-    0xa0e_a0b0,
-    0x770_d93a,
-    0xbf9_1e31,
-    0x630_0d5a,
-    0x1d7a_72f4,
-    0x4c_9efd,
-    0x1c2c_ad34,
-    0x1009_f83b,
-    0x2b_8324,
-]);
+const BASE_X: Words<9> = from_hex("216936d3 cd6e53fe c0a4e231 fdd6dc5c 692cc760 9525a7b2 c9562d60 8f25d51a");
+const BASE_Y: Words<9> = from_hex("66666666 66666666 66666666 66666666 66666666 66666666 66666666 66666658");
+const TWICE_D: Words<9> = from_hex("2406d9dc 56dffce7 198e80f2 eef3d130 00e0149a 8283b156 ebd69b94 26b2f159");
+const ROOT_OF_MINUS_ONE: Words<9> = from_hex("2b832480 4fc1df0b 2b4d0099 3dfbd7a7 2f431806 ad2fe478 c4ee1b27 4a0ea0b0");
 
 #[cfg(test)]
 mod tests {
@@ -249,7 +238,7 @@ mod tests {
         Scalar::hash_from_bytes::<Sha512>(seed.to_string().as_bytes())
     }
 
-    fn words(scalar: &Scalar) -> Words {
+    fn words(scalar: &Scalar) -> Words<9> {
         from_little_endian(scalar.as_bytes())
     }
 }

@@ -2,45 +2,83 @@
 //! gcd computation and modular inversion", 2019), in the variable-time form that libsecp256k1 has for 32 bits
 //! (doc/safegcd_implementation.md there, which explains d, e, f, g, u, v, q, r).
 
-use super::words::{WORD_BITS, WORDS, Words};
+use super::words::{self, WORD_BITS, Words};
 
 /// A number in words like [`Words`], the highest of which has the number's sign.
-type Signed = [i32; WORDS];
+type Signed<const N: usize> = [i32; N];
 
-/// An odd modulus of at most 256 bits.
-pub(in crate::crypto) struct Modulus {
-    pub(in crate::crypto) words: Signed,
+/// An odd modulus, at least 4 bits shorter than its words.
+pub(in crate::crypto) struct Modulus<const N: usize> {
+    words: Words<N>,
     /// Its inverse modulo 2^30.
-    pub(in crate::crypto) inverse: i32,
+    inverse: i32,
 }
 
-impl Modulus {
-    pub(in crate::crypto) fn words(&self) -> Words {
-        self.words.map(|word| word as u32)
+impl<const N: usize> Modulus<N> {
+    pub(in crate::crypto) const fn new(words: Words<N>) -> Self {
+        let lowest = match words.as_slice() {
+            [lowest, ..] => *lowest as i32,
+            [] => 1,
+        };
+        // An odd number is its own inverse modulo 8, and each step doubles the bits that are right.
+        let mut inverse = lowest;
+        let mut bits = 3_usize;
+        while bits < WORD_BITS {
+            inverse = inverse.wrapping_mul(2_i32.wrapping_sub(lowest.wrapping_mul(inverse)));
+            bits = bits.wrapping_mul(2);
+        }
+        Self { words, inverse: inverse & WORD_MASK }
+    }
+
+    pub(in crate::crypto) const fn words(&self) -> &Words<N> {
+        &self.words
+    }
+
+    /// Minus its inverse modulo 2^30.
+    pub(in crate::crypto) const fn negated_inverse(&self) -> i32 {
+        self.inverse.wrapping_neg() & WORD_MASK
+    }
+
+    /// 2^`exponent` modulo it: for constants.
+    pub(in crate::crypto) const fn power_of_two(&self, exponent: usize) -> Words<N> {
+        let mut power = words::from_hex("1");
+        let mut left = exponent;
+        while left > 0 {
+            words::append(&mut power, 1, 0);
+            let mut less = power;
+            if !words::subtract(&mut less, &self.words) {
+                power = less;
+            }
+            left = left.wrapping_sub(1);
+        }
+        power
+    }
+
+    fn signed(&self) -> Signed<N> {
+        self.words.map(|word| word as i32)
     }
 }
 
 /// The inverse of a number below the modulus; 0 if the number is 0.
-pub(in crate::crypto) fn inverse(number: &Words, modulus: &Modulus) -> Words {
-    let (mut d, mut e) = ([0; WORDS], [0; WORDS]);
-    e[0] = 1;
-    let (mut f, mut g) = (modulus.words, number.map(|word| word as i32));
+pub(in crate::crypto) fn inverse<const N: usize>(number: &Words<N>, modulus: &Modulus<N>) -> Words<N> {
+    let (mut d, mut e) = ([0; N], words::from_hex("1").map(|word: u32| word as i32));
+    let (mut f, mut g) = (modulus.signed(), number.map(|word| word as i32));
     let mut eta = -1;
-    while g != [0; WORDS] {
-        let matrix = Matrix::of_divsteps(&mut eta, f[0], g[0]);
+    while g != [0; N] {
+        let matrix = Matrix::of_divsteps(&mut eta, lowest(&f), lowest(&g));
         matrix.apply_modulo(&mut d, &mut e, modulus);
         matrix.apply(&mut f, &mut g, modulus);
     }
     // f is 1 or -1 now, and d times the number is f. d is above -2 and below 1 times the modulus.
-    if f[WORDS - 1] < 0 {
+    if sign(&f) < 0 {
         d = d.map(i32::wrapping_neg);
     }
-    d = add(&d, &[0; WORDS]);
-    while d[WORDS - 1] < 0 {
-        d = add(&d, &modulus.words);
+    d = add(&d, &[0; N]);
+    while sign(&d) < 0 {
+        d = add(&d, &modulus.signed());
     }
-    let less = add(&d, &modulus.words.map(i32::wrapping_neg));
-    if less[WORDS - 1] >= 0 {
+    let less = add(&d, &modulus.signed().map(i32::wrapping_neg));
+    if sign(&less) == 0 {
         d = less;
     }
     d.map(|word| word as u32)
@@ -88,17 +126,18 @@ impl Matrix {
     }
 
     /// For f and g, which it divides by 2^30 exactly.
-    fn apply(&self, f: &mut Signed, g: &mut Signed, modulus: &Modulus) {
+    fn apply<const N: usize>(&self, f: &mut Signed<N>, g: &mut Signed<N>, modulus: &Modulus<N>) {
         self.combine(f, g, modulus, (0, 0));
     }
 
     /// For d and e, above -2 and below 1 times the modulus, with as many times the modulus as keep them there and make
     /// them divisible.
-    fn apply_modulo(&self, d: &mut Signed, e: &mut Signed, modulus: &Modulus) {
-        let (d_sign, e_sign) = (d[WORDS - 1] >> 31, e[WORDS - 1] >> 31);
+    fn apply_modulo<const N: usize>(&self, d: &mut Signed<N>, e: &mut Signed<N>, modulus: &Modulus<N>) {
+        let (d_sign, e_sign) = (sign(d), sign(e));
+        let (d_lowest, e_lowest) = (lowest(d), lowest(e));
         let multiple = |a: i32, b: i32| {
             let least = (a & d_sign).wrapping_add(b & e_sign);
-            let lowest = a.wrapping_mul(d[0]).wrapping_add(b.wrapping_mul(e[0]));
+            let lowest = a.wrapping_mul(d_lowest).wrapping_add(b.wrapping_mul(e_lowest));
             least.wrapping_sub(modulus.inverse.wrapping_mul(lowest).wrapping_add(least) & WORD_MASK)
         };
         let multiples = (multiple(self.u, self.v), multiple(self.q, self.r));
@@ -106,14 +145,20 @@ impl Matrix {
     }
 
     #[inline(never)]
-    fn combine(&self, a: &mut Signed, b: &mut Signed, modulus: &Modulus, multiples: (i32, i32)) {
+    fn combine<const N: usize>(
+        &self,
+        a: &mut Signed<N>,
+        b: &mut Signed<N>,
+        modulus: &Modulus<N>,
+        multiples: (i32, i32),
+    ) {
         let (mut a_sum, mut b_sum) = (0_i64, 0_i64);
         // The lowest words become zero, and the rest moves down.
         let (mut a_lower, mut b_lower) = (&mut 0, &mut 0);
         for ((a_word, b_word), word) in a.iter_mut().zip(b.iter_mut()).zip(modulus.words) {
-            let products = dot((self.u, *a_word), (self.v, *b_word), (multiples.0, word));
+            let products = dot((self.u, *a_word), (self.v, *b_word), (multiples.0, word as i32));
             a_sum = a_sum.wrapping_add(products);
-            let products = dot((self.q, *a_word), (self.r, *b_word), (multiples.1, word));
+            let products = dot((self.q, *a_word), (self.r, *b_word), (multiples.1, word as i32));
             b_sum = b_sum.wrapping_add(products);
             *a_lower = a_sum as i32 & WORD_MASK;
             *b_lower = b_sum as i32 & WORD_MASK;
@@ -131,7 +176,7 @@ fn dot(a: (i32, i32), b: (i32, i32), c: (i32, i32)) -> i64 {
 }
 
 #[inline(never)]
-fn add(a: &Signed, b: &Signed) -> Signed {
+fn add<const N: usize>(a: &Signed<N>, b: &Signed<N>) -> Signed<N> {
     let mut sum = *a;
     let mut carry = 0_i32;
     for (word, other) in sum.iter_mut().zip(b) {
@@ -140,9 +185,19 @@ fn add(a: &Signed, b: &Signed) -> Signed {
         carry >>= WORD_BITS;
     }
     // The highest word keeps the sign.
-    let highest = &mut sum[WORDS - 1];
-    *highest |= carry.wrapping_shl(WORD_BITS as u32);
+    if let Some(highest) = sum.last_mut() {
+        *highest |= carry.wrapping_shl(WORD_BITS as u32);
+    }
     sum
+}
+
+fn lowest<const N: usize>(number: &Signed<N>) -> i32 {
+    number.first().copied().unwrap_or_default()
+}
+
+/// -1 of a negative number, otherwise 0.
+fn sign<const N: usize>(number: &Signed<N>) -> i32 {
+    number.last().map_or(0, |highest| highest >> 31)
 }
 
 const WORD_MASK: i32 = (1 << WORD_BITS) - 1;

@@ -12,20 +12,26 @@ use super::{
 /// A point that is multiplied, perhaps often: from the fourth time on with a large table.
 ///
 /// A key that verifies one signature, as that inside a proof (RFC 9449) does, is not to pay for what pays off later.
-pub(in crate::crypto) struct Multiplier<G: Group> {
+pub(in crate::crypto) struct Multiplier<G: Group<N>, const N: usize> {
     point: G::Fixed,
     uses: AtomicU8,
-    table: OnceLock<(Table<G>, Allowance)>,
+    table: OnceLock<(Table<G, N>, Allowance)>,
 }
 
-impl<G: Group> Multiplier<G> {
+impl<G: Group<N>, const N: usize> Multiplier<G, N> {
     pub(in crate::crypto) fn new(point: G::Fixed) -> Self {
         Self { point, uses: AtomicU8::new(0), table: OnceLock::new() }
     }
 
-    /// The sum of the point times the first scalar and the table's point times the second. Both are below 2^256.
+    /// The sum of the point times the first scalar and the table's point times the second. Both are below
+    /// 2^[`Group::SCALAR_BITS`].
     #[inline(never)]
-    pub(in crate::crypto) fn sum_of_multiples(&self, scalar: &Words, table: &Table<G>, other: &Words) -> G::Sum {
+    pub(in crate::crypto) fn sum_of_multiples(
+        &self,
+        scalar: &Words<N>,
+        table: &Table<G, N>,
+        other: &Words<N>,
+    ) -> G::Sum {
         match self.large_table() {
             Some(own) => sum_of_multiples([(own, scalar), (table, other)]),
             None => sum_of_multiples([(&Table::small(&self.point), scalar), (table, other)]),
@@ -33,7 +39,7 @@ impl<G: Group> Multiplier<G> {
     }
 
     /// Made when the small one has been made a few times; none before, and none while too many other keys have theirs.
-    fn large_table(&self) -> Option<&Table<G>> {
+    fn large_table(&self) -> Option<&Table<G, N>> {
         if self.table.get().is_none() {
             let uses = self.uses.load(Relaxed);
             if uses < USES_WITHOUT_TABLE {
@@ -53,14 +59,16 @@ impl<G: Group> Multiplier<G> {
 /// A scalar is written in windows, digits of [`WIDTH`] bits and a sign. The table has a row for every `stride`th window:
 /// the point's multiples by 2^([`WIDTH`] - 1) down to 1, times that window's weight. Windows between two rows use the
 /// lower one's, and doublings make up for it.
-pub(in crate::crypto) struct Table<G: Group> {
+pub(in crate::crypto) struct Table<G: Group<N>, const N: usize> {
     stride: usize,
     points: Box<[G::Fixed]>,
 }
 
-/// The sum of each table's point times the scalar with it. The scalars are below 2^256.
-pub(in crate::crypto) fn sum_of_multiples<G: Group>(multiples: [(&Table<G>, &Words); 2]) -> G::Sum {
-    let digits = multiples.map(|(_, scalar)| digits(scalar));
+/// The sum of each table's point times the scalar with it. The scalars are below 2^[`Group::SCALAR_BITS`].
+pub(in crate::crypto) fn sum_of_multiples<G: Group<N>, const N: usize>(
+    multiples: [(&Table<G, N>, &Words<N>); 2],
+) -> G::Sum {
+    let digits = multiples.map(|(_, scalar)| digits(scalar, windows::<G, N>()));
     let columns = multiples.iter().map(|(table, _)| table.stride).max().unwrap_or_default();
     let mut sum = G::zero();
     for column in (0..columns).rev() {
@@ -68,41 +76,41 @@ pub(in crate::crypto) fn sum_of_multiples<G: Group>(multiples: [(&Table<G>, &Wor
             table.add_column(digits, column, &mut sum);
         }
         if column > 0 {
-            double_by_width::<G>(&mut sum);
+            double_by_width::<G, N>(&mut sum);
         }
     }
     sum
 }
 
-impl<G: Group> Table<G> {
+impl<G: Group<N>, const N: usize> Table<G, N> {
     /// Of one row, which costs little to make and many doublings to use.
     pub(in crate::crypto) fn small(point: &G::Fixed) -> Self {
-        Self::new(point, WINDOWS)
+        Self::new(point, windows::<G, N>())
     }
 
     /// Of as many rows as are worth their memory.
     pub(in crate::crypto) fn large(point: &G::Fixed) -> Self {
-        Self::new(point, STRIDE)
+        Self::new(point, windows::<G, N>().div_ceil(MOST_ROWS))
     }
 
     #[inline(never)]
     fn new(point: &G::Fixed, stride: usize) -> Self {
         let mut weighted = G::zero();
         G::add(&mut weighted, point, false);
-        let rows = WINDOWS.div_ceil(stride);
+        let rows = windows::<G, N>().div_ceil(stride);
         let mut points = Vec::with_capacity(rows.wrapping_mul(ROW));
         for row in 0..rows {
             if row > 0 {
-                (0..stride).for_each(|_| double_by_width::<G>(&mut weighted));
+                (0..stride).for_each(|_| double_by_width::<G, N>(&mut weighted));
             }
-            extend_by_row::<G>(&mut points, &weighted);
+            extend_by_row::<G, N>(&mut points, &weighted);
         }
         Self { stride, points: points.into() }
     }
 
     /// Adds what those windows say that are `column` above their rows' own.
     #[inline(never)]
-    fn add_column(&self, digits: &[i32; WINDOWS], column: usize, sum: &mut G::Sum) {
+    fn add_column(&self, digits: &[i32], column: usize, sum: &mut G::Sum) {
         if column >= self.stride {
             return;
         }
@@ -121,7 +129,7 @@ impl<G: Group> Table<G> {
 
 /// Adds the point's multiples by [`ROW`] down to 1.
 #[inline(never)]
-fn extend_by_row<G: Group>(points: &mut Vec<G::Fixed>, point: &G::Sum) {
+fn extend_by_row<G: Group<N>, const N: usize>(points: &mut Vec<G::Fixed>, point: &G::Sum) {
     let point = G::fixed(point, &G::denominator(point).inverted());
     // All denominators are inverted at once: their product is, and then those before the last, and so on.
     let mut product = Field::ONE;
@@ -139,7 +147,7 @@ fn extend_by_row<G: Group>(points: &mut Vec<G::Fixed>, point: &G::Sum) {
     }
 }
 
-fn double_by_width<G: Group>(sum: &mut G::Sum) {
+fn double_by_width<G: Group<N>, const N: usize>(sum: &mut G::Sum) {
     for _ in 0..WIDTH {
         G::double(sum);
     }
@@ -147,15 +155,21 @@ fn double_by_width<G: Group>(sum: &mut G::Sum) {
 
 /// Windows of the scalar, each from -2^([`WIDTH`] - 1) + 1 to 2^([`WIDTH`] - 1), the least significant first.
 #[inline(never)]
-fn digits(scalar: &Words) -> [i32; WINDOWS] {
+fn digits(scalar: &[u32], windows: usize) -> Vec<i32> {
+    let mut digits = vec![0; windows];
+    words::regroup_into(&mut digits, scalar, WORD_BITS, WIDTH);
     let mut carry = 0;
-    let mut digits = [0; WINDOWS];
-    for (signed, digit) in digits.iter_mut().zip(words::regroup::<WINDOWS>(scalar, WORD_BITS, WIDTH)) {
+    let signed = digits.into_iter().map(|digit| {
         let digit = (digit as i32).wrapping_add(carry);
         carry = (digit > ROW as i32).into();
-        *signed = digit.wrapping_sub(carry << WIDTH);
-    }
-    digits
+        digit.wrapping_sub(carry << WIDTH)
+    });
+    signed.collect()
+}
+
+/// The highest takes the carry of the one below.
+const fn windows<G: Group<N>, const N: usize>() -> usize {
+    G::SCALAR_BITS.wrapping_add(1).div_ceil(WIDTH)
 }
 
 /// Leave to keep a large table, given back when it is dropped.
@@ -178,22 +192,23 @@ impl Drop for Allowance {
 
 static LARGE_TABLES: AtomicUsize = AtomicUsize::new(0);
 
-/// Of 15 KiB (P-256) or 22 KiB (edwards25519) each. Keys beyond this many verify with small tables.
+/// Of 15 KiB (P-256), 22 KiB (edwards25519), 23 KiB (P-384) or 29 KiB (P-521) each. Keys beyond this many verify with small tables.
 const MOST_LARGE_TABLES: usize = 64;
 const USES_WITHOUT_TABLE: u8 = 3;
 
 const WIDTH: usize = 5;
-/// The highest window holds one bit, and takes the carry of the one below.
-const WINDOWS: usize = 256_usize.div_ceil(WIDTH);
 const ROW: usize = 1 << (WIDTH - 1);
-const STRIDE: usize = 4;
+const MOST_ROWS: usize = 13;
 
 #[cfg(test)]
 mod tests {
     use super::{
         super::{
             edwards25519::{Edwards25519, base_point},
-            p256::{P256, generator},
+            p256::P256,
+            p384::P384,
+            p521::P521,
+            weierstrass::{Curve, generator},
         },
         *,
     };
@@ -201,12 +216,12 @@ mod tests {
 
     // One test, as all share one count of tables.
     test!(a_large_table_is_made_with_the_fourth_use_while_there_is_leave, {
-        let multiplier = || Multiplier::<Edwards25519>::new(base_point().points[3].clone());
+        let multiplier = || Multiplier::<Edwards25519, 9>::new(base_point().points[3].clone());
         let frequent = multiplier();
         for _ in 0..USES_WITHOUT_TABLE {
             assert!(frequent.large_table().is_none());
         }
-        assert_eq!(frequent.large_table().unwrap().points.len(), WINDOWS.div_ceil(STRIDE) * ROW);
+        assert_eq!(frequent.large_table().unwrap().points.len(), MOST_ROWS * ROW);
         // None is left, whatever other tests do.
         LARGE_TABLES.fetch_add(1000, Relaxed);
         let late = multiplier();
@@ -224,24 +239,32 @@ mod tests {
     });
 
     test!(digits_make_up_their_scalar, {
-        for byte in [0, 1, 0x0f, 0x10, 0x42, 0x7b, 0x84, 0xef, 0xff] {
-            let scalar = words::from_big_endian(&[byte; 32]);
-            let digits = digits(&scalar);
-            assert!(digits.iter().all(|digit| (1 - ROW as i32..=ROW as i32).contains(digit)));
-            // Written out again, from the least significant up.
-            let mut borrow = 0;
-            let plain = digits.map(|digit| {
-                let digit = digit - borrow;
-                borrow = (digit < 0).into();
-                (digit + (borrow << WIDTH)) as u32
-            });
-            assert_eq!((borrow, words::regroup(&plain, WIDTH, WORD_BITS)), (0, scalar), "{byte:x}");
+        for (windows, bytes) in [(52, 32), (77, 48), (105, 65)] {
+            for byte in [0, 1, 0x0f, 0x10, 0x42, 0x7b, 0x84, 0xef, 0xff] {
+                let scalar: Words<19> = words::from_big_endian(&vec![byte; bytes]);
+                let digits = digits(&scalar, windows);
+                assert!(digits.iter().all(|digit| (1 - ROW as i32..=ROW as i32).contains(digit)));
+                // Written out again, from the least significant up.
+                let mut borrow = 0;
+                let plain = digits.into_iter().map(|digit| {
+                    let digit = digit - borrow;
+                    borrow = (digit < 0).into();
+                    (digit + (borrow << WIDTH)) as u32
+                });
+                let plain: Vec<u32> = plain.collect();
+                assert_eq!((borrow, words::regroup(&plain, WIDTH, WORD_BITS)), (0, scalar), "{byte:x}");
+            }
         }
     });
 
     test!(large_tables_are_as_large_as_they_are_said_to_be, {
-        let bytes = |points: usize, each: usize| points * each / 1024;
-        assert_eq!(bytes(generator().points.len(), size_of::<<P256 as Group>::Fixed>()), 14);
-        assert_eq!(bytes(base_point().points.len(), size_of::<<Edwards25519 as Group>::Fixed>()), 21);
+        fn kibibytes<G: Group<N>, const N: usize>(table: &Table<G, N>) -> usize {
+            table.points.len() * size_of::<G::Fixed>() / 1024
+        }
+        fn of_curve<C: Curve<N>, const N: usize>() -> usize {
+            kibibytes(generator::<C, N>())
+        }
+        assert_eq!(kibibytes(base_point()), 21);
+        assert_eq!((of_curve::<P256, 9>(), of_curve::<P384, 14>(), of_curve::<P521, 19>()), (14, 22, 28));
     });
 }
