@@ -6,14 +6,15 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz bench bench-crypto fuel-baseline pages book
+.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz bench bench-crypto fuel-baseline pages book deploy-schemas deploy-check
 
 SETUP := ./wasm-test-harness/setup
-MODULE := $(abspath $(or $(CARGO_TARGET_DIR),target))/wasm32-wasip1/release/gatepost.wasm
+TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
+MODULE := $(TARGET)/wasm32-wasip1/release/gatepost.wasm
 # A lock file that is out of date is mended on a developer's machine, and an error in CI.
 LOCKED := $(if $(CI),--locked)
 # What the tests of the harness that start Envoy are called.
-E2E_TESTS := scenarios grpc mtls dpop providers rate_limits rate_limit_service webhooks oidc_provider
+E2E_TESTS := scenarios deploy grpc mtls dpop providers rate_limits rate_limit_service webhooks oidc_provider
 # How a command learns where Envoy and the module are. `make` stops where a step of it fails.
 WITH_ENVOY = envoy="$$($(SETUP)/envoy.sh)"; export ENVOY="$$envoy" GATEPOST_MODULE="$(MODULE)"; exec
 # How a test learns where its OpenID provider is.
@@ -79,6 +80,15 @@ pages: ## Write the pages of docs/ that are made from the code
 
 book: ## Build the documentation as a book: target/book/index.html
 	mdbook="$$($(SETUP)/mdbook.sh)"; "$$mdbook" build docs --dest-dir "$(CURDIR)/target/book"
+
+deploy-schemas: ## Make tests/deploy/schemas anew, of what the APIs' projects publish (Go)
+	modules="$$($(SETUP)/deploy-schemas.sh)"; export GATEPOST_DEPLOY_MODULES="$$modules" GATEPOST_DEPLOY_SCHEMAS=accept; \
+	cargo test $(LOCKED) --package wasm-test-harness --test deploy -- --ignored
+
+deploy-check: ## Check that tests/deploy/schemas are the APIs' own, and deploy/ with kubeconform and kustomize (Go)
+	modules="$$($(SETUP)/deploy-schemas.sh)"; export GATEPOST_DEPLOY_MODULES="$$modules"; \
+	cargo test $(LOCKED) --package wasm-test-harness --test deploy -- --ignored
+	@$(SETUP)/deploy-check.sh
 
 fuzz: ## Fuzz the parsers and the engine with a nightly compiler (SECONDS_EACH=60)
 	@$(SETUP)/fuzz.sh

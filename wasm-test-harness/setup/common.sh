@@ -101,3 +101,26 @@ cargo_build_tool() {
         return 1
     }
 }
+
+# go_install PACKAGE@VERSION: builds one tool once per version and prints the path of its binary. Go verifies what it fetches
+# by its checksum database.
+go_install() {
+    local go name=${1%@*} version=${1##*@}
+    # The last part of a path may be a major version.
+    name=$(basename -- "${name%/v[0-9]}")
+    local home=$TOOLS/$name-$version
+
+    if stamped "$name" "$version" && [[ -x $home/$name ]]; then
+        say "$name $version is there already"
+    else
+        go=$(command -v go || command -v /usr/local/go/bin/go) ||
+            die "Go is needed to build $name (Debian: apt-get install golang-go; others: https://go.dev)"
+        say "building $name $version with Go"
+        rm -rf "$home" "$home.tmp"
+        GOBIN=$home.tmp GOFLAGS=-buildvcs=false "$go" install "$1" >&2 ||
+            die "Go could not build $1; the reason stands above"
+        mv "$home.tmp" "$home"
+        stamp "$name" "$version"
+    fi
+    printf '%s\n' "$home/$name"
+}
