@@ -6,11 +6,12 @@ SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz bench bench-crypto fuel-baseline pages book deploy-schemas deploy-check
+.PHONY: help setup build test lint test-native test-wasm run e2e e2e-keycloak e2e-rate-limit-service fuzz bench bench-crypto fuel-baseline pages book deploy-schemas deploy-check dist dist-check
 
 SETUP := ./wasm-test-harness/setup
 TARGET := $(abspath $(or $(CARGO_TARGET_DIR),target))
 MODULE := $(TARGET)/wasm32-wasip1/release/gatepost.wasm
+SBOM := $(MODULE:.wasm=.cdx.json)
 # A lock file that is out of date is mended on a developer's machine, and an error in CI.
 LOCKED := $(if $(CI),--locked)
 # What the tests of the harness that start Envoy are called.
@@ -80,6 +81,14 @@ pages: ## Write the pages of docs/ that are made from the code
 
 book: ## Build the documentation as a book: target/book/index.html
 	mdbook="$$($(SETUP)/mdbook.sh)"; "$$mdbook" build docs --dest-dir "$(CURDIR)/target/book"
+
+dist: build ## Make a release: module, bill of materials, OCI image, checksums, in target/dist (ARGS=--platform linux/arm64)
+	@$(SETUP)/sbom.sh "$(SBOM)"
+	@cargo run $(LOCKED) --quiet --package wasm-test-harness --bin dist -- --module "$(MODULE)" --sbom "$(SBOM)" \
+		--revision "$$(git rev-parse HEAD)" --created "$$(git log -1 --format=%ct)" $(ARGS) "$(TARGET)/dist"
+
+dist-check: ## Make the release of this commit twice, in different folders, and compare; push the image to a registry (Go)
+	@$(SETUP)/dist-check.sh
 
 deploy-schemas: ## Make tests/deploy/schemas anew, of what the APIs' projects publish (Go)
 	modules="$$($(SETUP)/deploy-schemas.sh)"; export GATEPOST_DEPLOY_MODULES="$$modules" GATEPOST_DEPLOY_SCHEMAS=accept; \

@@ -11,6 +11,7 @@
 //! | keep a page in step with the code that it is made from | [`generated`] |
 //! | script an identity provider, and let it fail | [`provider`] |
 //! | make tokens and key sets, honest or not | [`mint`] |
+//! | make a container image of the module | [`image`] |
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,7 @@ pub mod envoy;
 pub mod foreign;
 pub mod generated;
 pub mod host;
+pub mod image;
 pub mod mint;
 pub mod provider;
 pub mod scenario;
