@@ -27,6 +27,7 @@ mod routes;
 mod schema;
 mod secret;
 
+pub use compile::OVERRIDE_HEADERS;
 pub use error::{ConfigError, ConfigErrorKind};
 pub use gateway::Gateway;
 

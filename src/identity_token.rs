@@ -10,7 +10,7 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use crate::{
     auth::Identity,
     cache::{ByWhole, Footprint, TokenCache},
-    crypto::SigningKey,
+    crypto::{Algorithm, SigningKey},
     json::Json,
     time::UnixTime,
 };
@@ -44,6 +44,24 @@ impl Issuer {
         members.push(text("typ", MEDIA_TYPE));
         let jose_header = BASE64_URL_SAFE_NO_PAD.encode(Json::Object(members).to_string());
         Self { header, name, ttl: ttl.as_secs(), key, jose_header }
+    }
+
+    /// `iss` of its tokens.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// How long its tokens are good.
+    #[must_use]
+    pub const fn ttl(&self) -> Duration {
+        Duration::from_secs(self.ttl)
+    }
+
+    /// The algorithm that signs them.
+    #[must_use]
+    pub fn algorithm(&self) -> Algorithm {
+        self.key.algorithm()
     }
 
     /// A token that speaks of `identity` to `audience`: one that was issued before, or a new one. It is good no longer than

@@ -153,6 +153,14 @@ impl Expression {
             .collect()
     }
 
+    /// Where the value comes from, in order; nothing for text that was written out.
+    pub fn sources(&self) -> impl Iterator<Item = &Source> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Literal(_) => None,
+            Part::Source(source) => Some(source),
+        })
+    }
+
     /// Whether the value is the same for all requests of one caller.
     #[must_use]
     pub fn is_of_caller(&self) -> bool {

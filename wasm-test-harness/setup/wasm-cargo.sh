@@ -14,10 +14,11 @@ if [[ $choice == debian ]]; then
 fi
 
 # The folders that a module was built in are nobody's business, and make two builds of one commit differ: `make dist-check`
-# compares them. Somebody's own flags stay as they are.
-if [[ ${1:-} == build && -z ${RUSTFLAGS:-}${CARGO_ENCODED_RUSTFLAGS:-} ]]; then
+# compares them. cargo joins these flags with those of .cargo/config.toml; somebody's own RUSTFLAGS go before both.
+if [[ ${1:-} == build ]]; then
     registry=$(realpath -m -- "${CARGO_HOME:-$HOME/.cargo}")/registry/src
-    export CARGO_ENCODED_RUSTFLAGS=--remap-path-prefix=$ROOT=/gatepost$'\x1f'--remap-path-prefix=$registry=/crates
+    remapped="'--remap-path-prefix=$ROOT=/gatepost', '--remap-path-prefix=$registry=/crates'"
+    set -- "$@" --config "target.wasm32-wasip1.rustflags=[$remapped]"
 fi
 
 if [[ ${1:-} == --target-dir ]]; then

@@ -15,8 +15,10 @@ use crate::failure::Failure;
 
 /// One plugin configuration, and the environment that its `{"env": NAME}` would see.
 pub struct Configuration {
-    /// The file's name, with the filter's where the file has several.
+    /// The file's name, with the filter's place where the file has several.
     pub label: String,
+    /// Where in the file it stands: which listener's, and what the filter is called. Empty where the file is nothing else.
+    origin: String,
     /// The JSON text, byte for byte where it was JSON, so that duplicate members are still seen.
     pub json: Vec<u8>,
     environment: Environment,
@@ -44,6 +46,30 @@ impl Configuration {
                 others + 1
             ))),
         }
+    }
+
+    /// The file's name and the place in it.
+    pub fn full_label(&self) -> String {
+        match self.origin.as_str() {
+            "" => self.label.clone(),
+            origin if self.label.ends_with(&format!("({origin})")) => self.label.clone(),
+            origin => format!("{} ({origin})", self.label),
+        }
+    }
+
+    /// What a variable of the VM's environment holds.
+    pub fn variable(&self, name: &str) -> Option<String> {
+        self.environment.get(name)
+    }
+
+    /// Parses, validates and compiles it, for a subcommand that has no answer without: what it would say of another
+    /// configuration must not be taken for one.
+    pub fn load_for_use(&self) -> Result<Gateway, Failure> {
+        self.load().map_err(|errors| {
+            let label = self.full_label();
+            let errors: String = errors.iter().map(|error| format!("\n{label}: {error}")).collect();
+            Failure::Usage(format!("the configuration is not valid{errors}"))
+        })
     }
 
     /// Parses, validates and compiles it, as the filter does when it starts.
@@ -101,6 +127,7 @@ fn read(path: &Path) -> Result<(String, String), Failure> {
 fn find(label: &str, text: &str, named_json: bool) -> Result<Vec<Configuration>, Failure> {
     let plain = |json: &str| Configuration {
         label: label.to_owned(),
+        origin: String::new(),
         json: json.as_bytes().to_vec(),
         environment: Environment::default(),
     };
@@ -112,11 +139,11 @@ fn find(label: &str, text: &str, named_json: bool) -> Result<Vec<Configuration>,
     };
     let mut filters = Vec::new();
     for document in &documents {
-        collect_filters(document, &mut filters);
+        collect_filters(document, "", &mut filters);
     }
     // Other people's wasm filters beside ours are not ours to judge.
-    if filters.iter().any(|filter| is_gatepost(filter)) {
-        filters.retain(|filter| is_gatepost(filter));
+    if filters.iter().any(|found| is_gatepost(&found.filter)) {
+        filters.retain(|found| is_gatepost(&found.filter));
     }
     match (filters.len(), documents.as_slice()) {
         (0, [tree]) if tree.get("static_resources").is_some() => {
@@ -127,13 +154,14 @@ fn find(label: &str, text: &str, named_json: bool) -> Result<Vec<Configuration>,
             Ok(vec![if is_json { plain(text) } else { plain(&tree.to_string()) }])
         }
         (0, _) => Err(Failure::Invalid(format!("{label}: several documents, and no wasm filter in any"))),
-        (1, _) => filters.iter().map(|filter| from_filter(filter, label.to_owned())).collect(),
+        (1, _) => filters.iter().map(|found| from_filter(found, found.origin(), label.to_owned())).collect(),
         _ => filters
             .iter()
             .enumerate()
-            .map(|(index, filter)| {
-                let name = filter.name().unwrap_or("unnamed");
-                from_filter(filter, format!("{label} (wasm filter {}, {name})", index + 1))
+            .map(|(index, found)| {
+                let origin = format!("{}: {}", index + 1, found.origin());
+                let label = format!("{label} ({origin})");
+                from_filter(found, origin, label)
             })
             .collect(),
     }
@@ -148,6 +176,13 @@ fn parse_yaml(label: &str, text: &str) -> Result<Vec<Value>, Failure> {
             .unwrap_or_default();
         Failure::Invalid(format!("{label}: {place}neither JSON nor YAML (or a key that stands twice)"))
     })
+}
+
+/// A filter, and the listener that it stands in.
+struct Found<'t> {
+    filter: Filter<'t>,
+    /// Empty where there is none, or it has no name.
+    listener: &'t str,
 }
 
 /// Where a plugin configuration may be.
@@ -167,23 +202,38 @@ impl Filter<'_> {
     }
 }
 
-fn collect_filters<'t>(tree: &'t Value, filters: &mut Vec<Filter<'t>>) {
+impl Found<'_> {
+    /// What messages call it: `listener gateway, wasm filter gatepost`.
+    fn origin(&self) -> String {
+        let name = self.filter.name().unwrap_or("without a name");
+        match (&self.filter, self.listener) {
+            (Filter::Istio(_), _) => format!("WasmPlugin {name}"),
+            (Filter::Envoy(_), "") => format!("wasm filter {name}"),
+            (Filter::Envoy(_), listener) => format!("listener {listener}, wasm filter {name}"),
+        }
+    }
+}
+
+fn collect_filters<'t>(tree: &'t Value, listener: &'t str, filters: &mut Vec<Found<'t>>) {
     match tree {
         Value::Object(members) => {
             if tree["kind"] == "WasmPlugin" && tree["spec"].is_object() {
-                filters.push(Filter::Istio(tree));
+                filters.push(Found { filter: Filter::Istio(tree), listener });
                 return;
             }
+            // Only listeners have filter chains, be they in a bootstrap or a resource of their own.
+            let is_listener = tree["filter_chains"].is_array() || tree["default_filter_chain"].is_object();
+            let listener = if is_listener { tree["name"].as_str().unwrap_or_default() } else { listener };
             // `TypedStruct` wraps the same message where Envoy's control plane does not know it.
             let (type_url, body) =
                 if tree["type_url"].is_string() { (&tree["type_url"], &tree["value"]) } else { (&tree["@type"], tree) };
             if type_url.as_str().is_some_and(|url| url.ends_with(FILTER_TYPE)) {
-                filters.push(Filter::Envoy(&body["config"]));
+                filters.push(Found { filter: Filter::Envoy(&body["config"]), listener });
                 return;
             }
-            members.values().for_each(|member| collect_filters(member, filters));
+            members.values().for_each(|member| collect_filters(member, listener, filters));
         }
-        Value::Array(items) => items.iter().for_each(|item| collect_filters(item, filters)),
+        Value::Array(items) => items.iter().for_each(|item| collect_filters(item, listener, filters)),
         _ => {}
     }
 }
@@ -196,7 +246,8 @@ fn is_gatepost(filter: &Filter<'_>) -> bool {
     filter.name().is_some_and(|name| name.contains("gatepost")) || place.contains("gatepost")
 }
 
-fn from_filter(filter: &Filter<'_>, label: String) -> Result<Configuration, Failure> {
+fn from_filter(found: &Found<'_>, origin: String, label: String) -> Result<Configuration, Failure> {
+    let filter = &found.filter;
     let (configuration, of_vm) = match filter {
         Filter::Istio(resource) => {
             let variables = resource["spec"]["vmConfig"]["env"].as_array().into_iter().flatten().filter_map(|entry| {
@@ -214,7 +265,9 @@ fn from_filter(filter: &Filter<'_>, label: String) -> Result<Configuration, Fail
     let json = match configuration["@type"].as_str() {
         Some(url) if url.ends_with("google.protobuf.BytesValue") => {
             let text = configuration["value"].as_str().unwrap_or_default();
-            STANDARD.decode(text).map_err(|_| Failure::Invalid(format!("{label}: configuration.value: not base64")))?
+            STANDARD.decode(text).map_err(|_| {
+                Failure::Invalid(format!("{label}: {}: configuration.value: not base64", found.origin()))
+            })?
         }
         Some(url) if url.ends_with("google.protobuf.StringValue") => {
             configuration["value"].as_str().unwrap_or_default().as_bytes().to_vec()
@@ -222,7 +275,8 @@ fn from_filter(filter: &Filter<'_>, label: String) -> Result<Configuration, Fail
         Some(url) if url.ends_with("google.protobuf.Struct") => configuration["value"].to_string().into_bytes(),
         Some(url) => {
             return Err(Failure::Invalid(format!(
-                "{label}: configuration: `{url}` is no configuration of gatepost's; use google.protobuf.StringValue"
+                "{label}: {}: configuration: `{url}` is no configuration of gatepost's; use google.protobuf.StringValue",
+                found.origin()
             )));
         }
         None if configuration.is_object() && matches!(filter, Filter::Istio(_)) => {
@@ -230,11 +284,17 @@ fn from_filter(filter: &Filter<'_>, label: String) -> Result<Configuration, Fail
         }
         None => {
             return Err(Failure::Invalid(format!(
-                "{label}: the wasm filter has no `configuration` with an `@type`; use google.protobuf.StringValue"
+                "{label}: {}: no `configuration` with an `@type`; use google.protobuf.StringValue",
+                found.origin()
             )));
         }
     };
-    Ok(Configuration { label, json, environment: Environment { overrides: BTreeMap::new(), of_vm: Some(of_vm) } })
+    Ok(Configuration {
+        label,
+        origin,
+        json,
+        environment: Environment { overrides: BTreeMap::new(), of_vm: Some(of_vm) },
+    })
 }
 
 fn envoy_environment(vm_config: &Value) -> BTreeMap<String, String> {

@@ -1,15 +1,15 @@
 //! How a subcommand ends when it does not end well.
 
-use std::io::{self, Write as _};
+use std::io::Write as _;
 
 /// The two ways to fail; the exit code tells them apart.
 #[derive(Debug)]
 pub enum Failure {
-    /// The thing looked at is invalid or refused. What there is to say has been printed.
+    /// A finding: the thing looked at is invalid, refused or different. What there is to say has been printed.
     Refused,
     /// The same, with something left to say.
     Invalid(String),
-    /// The command was given something it cannot work with.
+    /// Wrong usage, or an input that cannot be read: there is no answer to what was asked.
     Usage(String),
 }
 
@@ -33,7 +33,8 @@ impl Failure {
 
 /// Writes to standard output; a reader that went away (`gatepost explain ... | head`) is not an error.
 pub fn print(text: &str) {
-    let mut output = io::stdout().lock();
+    // Takes colours off where nobody would see them.
+    let mut output = anstream::stdout().lock();
     let _ = output.write_all(text.as_bytes());
     let _ = output.flush();
 }

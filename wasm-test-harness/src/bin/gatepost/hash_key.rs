@@ -10,20 +10,24 @@ use sha2::{Digest as _, Sha256};
 
 use crate::failure::{Failure, print};
 
-/// Tells the SHA-256 of an API key, with a ready entry for `keys` of a configuration; or makes a key.
+/// Hashes an API key for a configuration, or makes a key
+///
+/// What is printed is a ready entry for `keys`: the configuration holds nothing by which anybody could get in.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Examples:
-  A new key. It is shown this once: hand it over, and keep the entry.
   $ gatepost hash-key --generate --id ci --owner acme --scope orders:read --expires 90d
   key: gp_...
   sha256: 2c26b46b...
   {\"id\":\"ci\",\"sha256\":\"2c26b46b...\",\"owner\":\"acme\",\"scopes\":[\"orders:read\"],\"expires_at\":\"2027-01-01T00:00:00Z\"}
 
   A key that exists already, read from standard input so that no process list and no history shows it:
-  $ gatepost hash-key --id ci < key.txt
+    gatepost hash-key --id ci < key.txt
 
-The last line is the entry alone. A last line end is not part of a key.")]
+A key is shown this once: hand it over, and keep the entry, which is the last line. A last line end is
+not part of a key.
+
+Exit code: 0 hashed, 2 wrong usage, or a key or an entry that could not be used.")]
 pub struct Arguments {
     /// Make a key of 256 random bits, instead of reading one.
     #[arg(long)]

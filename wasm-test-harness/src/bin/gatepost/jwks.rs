@@ -1,6 +1,5 @@
 //! `gatepost jwks`: the public keys by which services verify identity tokens.
 
-use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use gatepost::json::Json;
@@ -8,15 +7,19 @@ use gatepost::json::Json;
 use crate::configuration::{Configuration, parse_variable};
 use crate::failure::{Failure, print};
 
-/// Prints the JWK set by which services verify a gateway's identity tokens.
+/// Prints the keys by which services verify identity tokens
+///
+/// A JWK set with the public half of `identity_token.key`, and nothing of the private one.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
-  $ gatepost jwks gatepost.json > jwks.json
+    gatepost jwks gatepost.json > jwks.json
   {\"keys\": [{\"crv\": \"P-256\", \"kty\": \"EC\", \"x\": ..., \"kid\": ..., \"alg\": \"ES256\", \"use\": \"sig\"}]}
 
 With several files the set has the keys of all of them: give services the old and the new key before the gateway
-changes from one to the other.")]
+changes from one to the other.
+
+Exit code: 0 printed, 2 wrong usage, or a configuration without a public key.")]
 pub struct Arguments {
     /// Configurations with an `identity_token`, as `gatepost check` takes them; `-` is standard input.
     #[arg(required = true, value_name = "FILE")]
@@ -44,18 +47,12 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn public_key(configuration: &Configuration) -> Result<Json, Failure> {
     let label = &configuration.label;
-    let gateway = configuration.load().map_err(|errors| {
-        let mut message = format!("{label}: no configuration that runs");
-        for error in errors {
-            let _ = write!(message, "\n{label}: {error}");
-        }
-        Failure::Invalid(message)
-    })?;
+    let gateway = configuration.load_for_use()?;
     let Some(issuer) = gateway.identity_token else {
-        return Err(Failure::Invalid(format!("{label}: identity_token: there is none")));
+        return Err(Failure::Usage(format!("{label}: identity_token: there is none")));
     };
     issuer.public_jwk().ok_or_else(|| {
-        Failure::Invalid(format!(
+        Failure::Usage(format!(
             "{label}: identity_token.algorithm: HS256 has no public key: services verify with the secret itself, and could \
              sign with it; ES256 and EdDSA have one"
         ))

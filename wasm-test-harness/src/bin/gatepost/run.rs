@@ -17,17 +17,23 @@ use crate::failure::{Failure, print};
 use envoy::Envoy;
 use plan::Plan;
 
-/// Starts Envoy with envoy.yaml and an echo service behind it, and prints requests to try.
+/// Runs the demo gateway, with requests to try
+///
+/// Starts Envoy with envoy.yaml and an echo service behind it: the whole of it on one machine, with an issuer whose key is in the
+/// repository.
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example, from the repository's root:
-  $ make run
+    make run
 
 It runs until Ctrl-C, and leaves nothing behind. With --check it sends the requests itself, compares
 what comes back, and ends:
-  $ make run ARGS=--check
+    make run ARGS=--check
 
-Envoy is the binary that ENVOY= names, else `envoy` on PATH. `make run` fetches one if there is none.")]
+Envoy is the binary that ENVOY= names, else `envoy` on PATH. `make run` fetches one if there is none.
+
+Exit code: 0 ended by a signal, or all answers as expected; 1 the demo failed; 2 a file that cannot be
+read.")]
 pub struct Arguments {
     /// Envoy's configuration.
     #[arg(long, default_value = "envoy.yaml", value_name = "FILE")]

@@ -11,18 +11,23 @@ use wasm_test_harness::mint::{self, FIXTURE_NAMES, MintError, PrivateKey, Signat
 
 use crate::failure::{Failure, print};
 
-/// Mints a token, or makes a key pair. For tests only: a real identity provider keeps its keys to itself.
+/// Mints a token, or makes a key pair, for tests
+///
+/// For tests only: a real identity provider keeps its keys to itself.
 #[derive(clap::Args)]
 #[command(
     args_conflicts_with_subcommands = true,
     after_help = "\
 Examples:
-  A token that the demo gateway accepts:
   $ gatepost token --key es1 --iss https://demo-issuer.example --aud demo --sub user-1
 
   A key of your own, its public half into the configuration, a token signed with it:
   $ gatepost token keys --out keys --alg ES256 > jwks.json
-  $ gatepost token --key keys/es256.pem --sub user-1 --claim 'roles=[\"admin\"]' --exp 1h"
+  $ gatepost token --key keys/es256.pem --sub user-1 --claim 'roles=[\"admin\"]' --exp 1h
+
+The first is a token that the demo gateway accepts.
+
+Exit code: 0 minted, 2 wrong usage."
 )]
 pub struct Arguments {
     #[command(subcommand)]
@@ -84,10 +89,12 @@ struct Token {
 #[derive(clap::Args)]
 #[command(after_help = "\
 Example:
-  $ gatepost token keys --out keys --alg ES256 --alg RS256
+  $ gatepost token keys --out test-keys --alg ES256 --alg RS256
   {\"keys\": [{\"kty\": \"EC\", \"kid\": \"es256\", ...}, {\"kty\": \"RSA\", \"kid\": \"rs256\", ...}]}
 
-The private keys are in keys/es256.pem and keys/rs256.pem, readable by you alone. They are for tests.")]
+The private keys are in test-keys/es256.pem and test-keys/rs256.pem, readable by you alone. They are for tests.
+
+Exit code: 0 made, 2 wrong usage, or a file that exists already.")]
 struct Keys {
     /// The folder for the private keys; made if it is missing. No file in it is overwritten.
     #[arg(long, value_name = "DIR")]

@@ -2,7 +2,33 @@
 
 use gatepost::engine::{Head, HeaderEdit};
 
-use super::Arguments;
+/// The request, as it is given on the command line.
+#[derive(clap::Args)]
+pub struct RequestArguments {
+    /// The method.
+    #[arg(long, default_value = "GET")]
+    method: String,
+
+    /// The path and query, as the client would send them.
+    #[arg(long)]
+    path: String,
+
+    /// A header; may be repeated, also with the same name.
+    #[arg(long = "header", short = 'H', value_name = "NAME: VALUE", value_parser = parse_header)]
+    headers: Vec<(String, String)>,
+
+    /// The host that the client asks for.
+    #[arg(long, default_value = "localhost")]
+    authority: String,
+
+    /// The scheme by which the client came.
+    #[arg(long, default_value = "https")]
+    scheme: String,
+
+    /// The body.
+    #[arg(long)]
+    pub body: Option<String>,
+}
 
 /// A request's head.
 pub struct Request {
@@ -11,7 +37,7 @@ pub struct Request {
 }
 
 impl Request {
-    pub fn new(arguments: &Arguments) -> Self {
+    pub fn new(arguments: &RequestArguments) -> Self {
         // The order in which Envoy gives them.
         let pseudo = [
             (":authority", &arguments.authority),
@@ -101,7 +127,7 @@ pub enum Change {
 }
 
 /// `name: value` of `--header`.
-pub fn parse_header(text: &str) -> Result<(String, String), String> {
+fn parse_header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("write 'name: value'")?;
     if name.is_empty() {
         return Err("pseudo-headers have options of their own: --method, --path, --authority, --scheme".to_owned());

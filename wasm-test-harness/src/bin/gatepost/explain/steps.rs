@@ -17,7 +17,7 @@ pub struct Finding {
 /// A decision and how it came about.
 pub struct Explained {
     pub decision: Decision,
-    pub findings: Vec<Finding>,
+    pub steps: Vec<Step>,
     /// What providers would be asked, where nobody said what they answer.
     pub unanswered: Vec<String>,
 }
@@ -29,15 +29,16 @@ pub fn explain(mut engine: Engine, head: &Head, body: &[u8], now: UnixTime, answ
     for _ in 0..MOST_ROUNDS {
         let (decision, steps) = engine.explain(head, body, now, &mut NoHost);
         if decision.verdict != Verdict::Wait || !unanswered.is_empty() {
-            return Explained { decision, findings: steps.into_iter().map(finding).collect(), unanswered };
+            return Explained { decision, steps, unanswered };
         }
         unanswered = answers.give(&mut engine, now);
     }
     let (decision, steps) = engine.explain(head, body, now, &mut NoHost);
-    Explained { decision, findings: steps.into_iter().map(finding).collect(), unanswered }
+    Explained { decision, steps, unanswered }
 }
 
-fn finding(step: Step) -> Finding {
+/// A step in words.
+pub fn finding(step: Step) -> Finding {
     let (step, text) = match step {
         Step::Path(path) => ("path", path),
         Step::Host(host) => ("host", host),
