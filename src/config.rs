@@ -11,6 +11,8 @@ mod api_key;
 mod authenticator;
 mod compile;
 mod decode;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod describe;
 mod error;
 pub mod gateway;
 mod hmac;

@@ -159,17 +159,24 @@ impl<T> Member<T> {
 }
 
 /// Declares a struct that is read from an object: its members, what they are called and whether they may be missing.
+///
+/// For the description alone (see `describe`): the doc comments; a form (`as`) where the type does not say what is
+/// accepted; what an absent member stands for (`=`), as JSON; and `rules` about several members.
 macro_rules! object {
     (
-        $(#[$meta:meta])*
+        $(#[doc = $doc:literal])*
         pub struct $name:ident {
-            $($(#[$field_meta:meta])* $mode:ident $key:literal $field:ident: $type:ty,)*
+            $(
+                $(#[doc = $field_doc:literal])*
+                $mode:ident $key:literal $field:ident: $type:ty $(as $form:ty)? $(= $default:tt)?,
+            )*
         }
         $(unsupported [$($unsupported:literal),* $(,)?])?
+        $(rules [$($rule:expr),* $(,)?])?
     ) => {
-        $(#[$meta])*
+        $(#[doc = $doc])*
         pub struct $name {
-            $($(#[$field_meta])* pub $field: crate::config::decode::Member<$type>,)*
+            $($(#[doc = $field_doc])* pub $field: crate::config::decode::Member<$type>,)*
         }
 
         impl crate::config::decode::Decode for $name {
@@ -181,15 +188,40 @@ macro_rules! object {
                 Some(Self { $($field: node.$mode::<$type>($key, errors),)* })
             }
         }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        impl crate::config::describe::Describe for $name {
+            fn describe(
+                definitions: &mut crate::config::describe::Definitions,
+            ) -> crate::config::describe::Shape {
+                use crate::config::describe::{Describe, Kind, Member, form_of};
+
+                definitions.define(stringify!($name), &[$($doc),*], |definitions| Kind::Object {
+                    members: vec![$({
+                        let shape = <form_of!($type $(, $form)?) as Describe>::describe(definitions);
+                        let member = Member::$mode($key, &[$($field_doc),*], shape);
+                        $(let member = Member { default: Some(stringify!($default)), ..member };)?
+                        member
+                    },)*],
+                    rules: vec![$($({
+                        use crate::config::describe::*;
+                        $rule
+                    }),*)?],
+                })
+            }
+        }
     };
 }
 
-/// Declares an enum that is read from a text.
+/// Declares an enum that is read from a text. What the texts mean is told in doc comments.
 macro_rules! choice {
-    ($(#[$meta:meta])* pub enum $name:ident { $($text:literal => $variant:ident,)* }) => {
-        $(#[$meta])*
+    (
+        $(#[doc = $doc:literal])*
+        pub enum $name:ident { $($(#[doc = $text_doc:literal])* $text:literal => $variant:ident,)* }
+    ) => {
+        $(#[doc = $doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-        pub enum $name { $($variant,)* }
+        pub enum $name { $($(#[doc = $text_doc])* $variant,)* }
 
         impl crate::config::decode::Decode for $name {
             fn decode(
@@ -204,6 +236,18 @@ macro_rules! choice {
                         None
                     }
                 }
+            }
+        }
+
+        #[cfg(not(target_arch = "wasm32"))]
+        impl crate::config::describe::Describe for $name {
+            fn describe(
+                definitions: &mut crate::config::describe::Definitions,
+            ) -> crate::config::describe::Shape {
+                use crate::config::describe::{Kind, joined};
+
+                let texts = vec![$(($text, joined(&[$($text_doc),*]))),*];
+                definitions.define(stringify!($name), &[$($doc),*], |_| Kind::Choice(texts))
             }
         }
     };

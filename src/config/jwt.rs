@@ -259,7 +259,8 @@ fn refused(key: Result<VerificationKey, KeyError>, path: String, errors: &mut Er
 
 const DEFAULT_TYPES: [&str; 3] = ["", "JWT", "at+jwt"];
 
-const ALGORITHM_NAMES: [&str; 14] = [
+/// What `algorithms` may name.
+pub const ALGORITHM_NAMES: [&str; 14] = [
     "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512",
     "EdDSA", "Ed25519",
 ];

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+#[cfg(not(target_arch = "wasm32"))]
+use super::describe::forms::AtMost;
 use super::{
     decode::{Errors, Member, choice, member_path, object},
     error::ConfigErrorKind,
@@ -12,32 +14,44 @@ use super::{
 use crate::limit::{By, Limit, Place, rate::Rate};
 
 object! {
-    /// A limit of all routes, or of one.
+    /// A limit of all routes, or of one. Every limit that applies to a request has to let it pass.
     pub struct RateLimitSchema {
-        /// How many requests pass.
-        required "requests" requests: NonZeroUsize,
-        /// In what time.
+        /// How many requests pass in that time.
+        required "requests" requests: NonZeroUsize as AtMost<1_000_000_000>,
+        /// The time, from `1ms` to `24h`.
         required "per" per: Duration,
-        /// How many pass at once; by default all up to 20, and a fifth where that is more.
-        optional "burst" burst: NonZeroUsize,
-        /// Who counts together; `identity` by default.
-        optional "by" by: BySchema,
+        /// How many pass at once after a pause. By default all `requests` up to 20; of more than 20 a fifth, and no fewer
+        /// than 20.
+        optional "burst" burst: NonZeroUsize as AtMost<1_000_000_000>,
+        /// Who counts together.
+        optional "by" by: BySchema = "identity",
     }
 }
 
 object! {
-    /// A limit of one API key.
+    /// A limit of one key. Every limit that applies to a request has to let it pass.
     pub struct KeyLimitSchema {
-        /// How many requests pass.
-        required "requests" requests: NonZeroUsize,
-        /// In what time.
+        /// How many requests pass in that time.
+        required "requests" requests: NonZeroUsize as AtMost<1_000_000_000>,
+        /// The time, from `1ms` to `24h`.
         required "per" per: Duration,
-        /// How many pass at once; by default all up to 20, and a fifth where that is more.
-        optional "burst" burst: NonZeroUsize,
+        /// How many pass at once after a pause. By default all `requests` up to 20; of more than 20 a fifth, and no fewer
+        /// than 20.
+        optional "burst" burst: NonZeroUsize as AtMost<1_000_000_000>,
     }
 }
 
-choice! { pub enum BySchema { "identity" => Identity, "ip" => Ip, "route" => Route, } }
+choice! {
+    /// Whose requests count together.
+    pub enum BySchema {
+        /// Those of an identity: authenticator, issuer and subject. Anonymous and refused ones count by address.
+        "identity" => Identity,
+        /// Those from an address (of IPv6 its first 64 bits).
+        "ip" => Ip,
+        /// All that the route lets in. Refused ones count by address.
+        "route" => Route,
+    }
+}
 
 /// Compiles a limit: `Some(None)` is none, `None` one with an error.
 pub fn compile_limit(
