@@ -77,7 +77,7 @@ fuel-baseline: build ## Accept what requests cost the module now: rewrites tests
 	@export GATEPOST_MODULE="$(MODULE)" GATEPOST_FUEL_BASELINE=accept; cargo test $(LOCKED) --package wasm-test-harness --test fuel
 
 pages: ## Write the pages of docs/ that are made from the code
-	GATEPOST_PAGES=accept cargo test $(LOCKED) --package wasm-test-harness --test denials --test command --bin gatepost -- page
+	GATEPOST_PAGES=accept cargo test $(LOCKED) --package wasm-test-harness --test denials --test schema --test command --bin gatepost -- page
 
 book: ## Build the documentation as a book: target/book/index.html
 	mdbook="$$($(SETUP)/mdbook.sh)"; "$$mdbook" build docs --dest-dir "$(CURDIR)/target/book"

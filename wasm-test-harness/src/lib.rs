@@ -12,6 +12,8 @@
 //! | script an identity provider, and let it fail | [`provider`] |
 //! | make tokens and key sets, honest or not | [`mint`] |
 //! | make a container image of the module | [`image`] |
+//! | describe what a configuration may hold, to editors | [`schema`] |
+//! | and to people | [`mod@reference`] |
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +26,9 @@ pub mod host;
 pub mod image;
 pub mod mint;
 pub mod provider;
+pub mod reference;
 pub mod scenario;
+pub mod schema;
 
 /// The module under test: `GATEPOST_MODULE`, else what `make build` makes.
 pub fn module_path() -> PathBuf {

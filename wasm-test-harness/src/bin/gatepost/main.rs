@@ -15,6 +15,7 @@ mod jwks;
 mod output;
 mod probe;
 mod run;
+mod schema;
 mod time;
 mod token;
 mod view;
@@ -51,6 +52,7 @@ enum Command {
     Jwks(jwks::Arguments),
     Bench(bench::Arguments),
     Run(run::Arguments),
+    Schema(schema::Arguments),
     Completions(completions::Arguments),
 }
 
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
         Command::Jwks(arguments) => jwks::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Run(arguments) => run::run(&arguments),
+        Command::Schema(arguments) => schema::run(&arguments),
         Command::Completions(arguments) => completions::run(&arguments, Arguments::command()),
     };
     match result {
