@@ -1,5 +1,7 @@
 mod api_keys;
 mod providers;
+#[cfg(not(target_arch = "wasm32"))]
+mod schema;
 
 use super::*;
 use crate::test::test;
@@ -21,10 +23,10 @@ fn environment(name: &str) -> Option<String> {
 }
 
 fn errors_of(text: &str) -> Vec<String> {
-    match load(text.as_bytes(), &environment) {
-        Ok(_) => Vec::new(),
-        Err(errors) => errors.iter().map(ToString::to_string).collect(),
-    }
+    let errors = load(text.as_bytes(), &environment).err().unwrap_or_default();
+    #[cfg(not(target_arch = "wasm32"))]
+    schema::assert_agrees(text, &errors);
+    errors.iter().map(ToString::to_string).collect()
 }
 
 fn with(marker: char, addition: &str) -> String {
