@@ -12,7 +12,7 @@ pub mod peer;
 pub mod policy;
 pub mod revocation;
 
-use std::{fmt, rc::Rc, time::Duration};
+use std::{cell::OnceCell, fmt, rc::Rc, time::Duration};
 
 use crate::{
     credential::{self, OnMultiple, Source, scheme},
@@ -25,7 +25,7 @@ use crate::{
         jwk::KeyFingerprint,
     },
     json::Json,
-    limit::rate::Rate,
+    limit::{caller, rate::Rate},
     mapping::Memo,
     provider::{keys::KeySourceId, lookup::TokenDigest, revocation::RevocationSourceId},
     request::Request,
@@ -80,6 +80,8 @@ pub struct VerifiedToken {
     pub confirmation: Option<Confirmation>,
     /// What the route that it was last used on sets for it.
     pub mapped: Memo,
+    /// Whom its requests count for.
+    caller: OnceCell<Option<Rc<str>>>,
 }
 
 /// Who was verified, and what is known of them. Only an authenticator makes one: outside the crate there is no way to.
@@ -188,7 +190,13 @@ impl VerifiedToken {
         key: Option<KeyFingerprint>,
         confirmation: Option<Confirmation>,
     ) -> Self {
-        Self { identity, times, key, confirmation, mapped: Memo::default() }
+        Self { identity, times, key, confirmation, mapped: Memo::default(), caller: OnceCell::new() }
+    }
+
+    /// Whom its requests count for, as [`caller::of_identity`] writes it.
+    #[must_use]
+    pub fn caller(&self) -> Option<&Rc<str>> {
+        self.caller.get_or_init(|| caller::of_identity(&self.identity).map(Into::into)).as_ref()
     }
 
     /// Checks what depends on the moment and the connection.

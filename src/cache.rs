@@ -191,31 +191,25 @@ mod tests {
         auth::{AuthenticatorId, Identity},
         jose::claims::Times,
         json::Json,
-        mapping::Memo,
         test::test,
     };
 
     const NOW: UnixTime = UnixTime::from_secs(1000);
 
     fn verified(expires: Option<f64>) -> Rc<VerifiedToken> {
-        Rc::new(VerifiedToken {
-            identity: Identity {
-                authenticator: AuthenticatorId(0),
-                authenticator_name: "".into(),
-                method: "jwt",
-                issuer: None,
-                subject: None,
-                owner: None,
-                limit: None,
-                roles: Vec::new(),
-                scopes: Vec::new(),
-                claims: Json::Null,
-            },
-            times: Times { expires, ..Times::default() },
-            key: None,
-            confirmation: None,
-            mapped: Memo::default(),
-        })
+        let identity = Identity {
+            authenticator: AuthenticatorId(0),
+            authenticator_name: "".into(),
+            method: "jwt",
+            issuer: None,
+            subject: None,
+            owner: None,
+            limit: None,
+            roles: Vec::new(),
+            scopes: Vec::new(),
+            claims: Json::Null,
+        };
+        Rc::new(VerifiedToken::new(identity, Times { expires, ..Times::default() }, None, None))
     }
 
     fn cache(capacity: usize) -> TokenCache<VerifiedToken> {

@@ -29,9 +29,10 @@ mod target;
 mod verdict;
 mod waiting;
 
-use std::{num::NonZeroUsize, rc::Rc};
+use std::num::NonZeroUsize;
 
 use crate::{
+    audit::Entry,
     auth::{
         Method,
         knowledge::{Patience, Tokens},
@@ -58,6 +59,7 @@ pub use waiting::RequestId;
 use waiting::{Pending, Wait, Waiting};
 
 pub use crate::{
+    audit::Record,
     deny::{Answer, Code, GrpcStatus, Reason},
     forward::HeaderEdit,
     request::Head,
@@ -111,19 +113,6 @@ pub enum Verdict {
     Deny(Answer),
     /// Hold it: a provider has to be asked first.
     Wait,
-}
-
-/// What operators learn about a decision.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
-    /// The route that decided.
-    pub route: Option<Rc<str>>,
-    /// Who verified the caller, or whose refusal is reported.
-    pub authenticator: Option<Rc<str>>,
-    /// Why the request was refused, or would have been.
-    pub reason: Option<Reason>,
-    /// Whether it was forwarded all the same, as shadow mode asks.
-    pub shadow: bool,
 }
 
 impl Engine {
@@ -218,6 +207,14 @@ impl Engine {
     pub fn host_failure(&self, head: Option<&Head>) -> Answer {
         let circumstances = head.map(circumstances).unwrap_or_default();
         Answer::new(Reason::HostFailure.code(), &self.gateway.responses, &circumstances)
+    }
+
+    /// What is to be written down about such an answer.
+    #[must_use]
+    pub fn host_failure_record(&self, head: Option<&Head>, now: UnixTime) -> Record {
+        let record = Record { reason: Some(Reason::HostFailure), ..Record::default() };
+        let wanted = self.gateway.audit.is_of(record.outcome());
+        Record { entry: wanted.then(|| Box::new(Entry::new(head, now))), ..record }
     }
 
     /// Keeps a request that waits, or refuses it where there is no room.

@@ -18,6 +18,7 @@
 //! | How is a request refused? | [`deny`] |
 //! | What is an identity provider asked, and when? | [`provider`] |
 //! | What does the host offer besides requests? | [`host`] |
+//! | What do operators see? | [`audit`], [`metrics`] |
 //! | What is remembered? | [`cache`], [`replay`] |
 //! | How are JSON and times read? | [`json`], [`time`] |
 //! | How many requests pass? | [`limit`] |
@@ -38,6 +39,7 @@
     )
 )]
 
+pub mod audit;
 pub mod auth;
 pub mod cache;
 pub mod config;
@@ -55,6 +57,7 @@ pub mod json;
 mod label;
 pub mod limit;
 pub mod mapping;
+pub mod metrics;
 pub mod provider;
 pub mod query;
 pub mod replay;

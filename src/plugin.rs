@@ -17,7 +17,7 @@ use proxy_wasm::{
     types::{ContextType, LogLevel},
 };
 
-use crate::{config, crypto::Algorithm, engine::Engine, host::Host as _};
+use crate::{config, crypto::Algorithm, engine::Engine, host::Host as _, metrics::is_new_configuration};
 use configured::{Configured, Pace};
 use stream::Request;
 
@@ -90,9 +90,12 @@ impl RootContext for Root {
                 let mut engine = Engine::new(gateway, RandomState::new().hash_one(self.id));
                 let name = |property| host::TheHost.property(&[property]).unwrap_or_default();
                 let names = ["plugin_name", "plugin_root_id"].map(name);
-                engine.set_plugin(
-                    &names.each_ref().map(|name| String::from_utf8_lossy(name)).each_ref().map(|name| &**name),
-                );
+                let names = names.each_ref().map(|name| String::from_utf8_lossy(name));
+                let names = names.each_ref().map(|name| &**name);
+                engine.set_plugin(&names);
+                if is_new_configuration(&names, &text, &mut host::TheHost) {
+                    metrics::count_generation();
+                }
                 tell_host_crypto(&mut engine);
                 let configured = Rc::new(Configured::new(self.id, engine, metrics, Rc::clone(&self.pace)));
                 configured.begin();

@@ -134,8 +134,12 @@ pub enum Event {
     },
     /// A token was looked up.
     LookedUp {
+        /// The configuration path of the authenticator.
+        place: String,
         /// Whether it is good.
         active: bool,
+        /// How long the provider took to answer.
+        took: Duration,
     },
     /// A token could not be looked up.
     LookupFailed {
@@ -244,7 +248,9 @@ impl fmt::Display for Event {
             Self::RevocationsUnchecked { place, tokens } => {
                 write!(f, "{place}: there is no list that may be used; {tokens} tokens were accepted without")
             }
-            Self::LookedUp { active } => write!(f, "a token was looked up: {}", if *active { "good" } else { "not" }),
+            Self::LookedUp { place, active, .. } => {
+                write!(f, "{place}: a token was looked up: {}", if *active { "good" } else { "not" })
+            }
             Self::LookupFailed { place, failure } => write!(f, "{place}: a token could not be looked up: {failure}"),
         }
     }

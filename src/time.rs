@@ -2,7 +2,7 @@
 
 mod rfc3339;
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 /// A point in time, as Unix time. The filter reads no clock: its host hands one in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,6 +28,12 @@ impl UnixTime {
     #[must_use]
     pub fn parse_rfc3339(text: &str) -> Option<Self> {
         rfc3339::parse(text)
+    }
+
+    /// As RFC 3339 writes it, in UTC and with milliseconds.
+    #[must_use]
+    pub fn rfc3339(self) -> impl fmt::Display {
+        rfc3339::Written(self)
     }
 
     /// Seconds since 1970-01-01T00:00:00Z, with their fraction: a NumericDate (RFC 7519 §2).

@@ -86,7 +86,7 @@ impl IntrospectionMethod {
         let settled = means.settled.iter().find(|settled| settled.need == need).map(|settled| settled.outcome.clone());
         let cached = match settled {
             Some(outcome) => Some(outcome.map_err(Unverified::Refused)?),
-            None => means.tokens(id)?.verified.get(&digest, now),
+            None => means.tokens(id)?.find(&digest, now),
         };
         if let Some(verified) = cached {
             verified.check(now, self.expectations.clock_skew, means.host)?;

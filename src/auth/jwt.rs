@@ -69,7 +69,7 @@ impl JwtMethod {
         // A token that was verified before is good as long as its key may be used.
         let available = self.keys(means.sources, now).map(|_| ());
         if available.is_ok()
-            && let Some(verified) = means.tokens(id)?.verified.get(token.as_bytes(), now)
+            && let Some(verified) = means.tokens(id)?.find(token.as_bytes(), now)
         {
             verified.check(now, self.expectations.clock_skew, means.host)?;
             return Ok(verified);
@@ -143,6 +143,16 @@ impl JwtMethod {
         let confirmation = Confirmation::read(&claims, self.dpop.mode)?;
         let identity = self.grants.identity(id, authenticator, "jwt", claims);
         Ok(VerifiedToken::new(identity, times, Some(key), confirmation))
+    }
+
+    /// The `kid` of a key that verified a token.
+    #[must_use]
+    pub fn key_id<'a>(&'a self, key: KeyFingerprint, sources: &'a [KeySource]) -> Option<&'a str> {
+        match &self.keys {
+            Keys::Fixed(keys) => keys,
+            Keys::Remote(id) => sources.get(id.0)?.known()?,
+        }
+        .key_id(key)
     }
 
     fn keys<'a>(&'a self, sources: &'a [KeySource], now: UnixTime) -> Result<&'a KeySet, (Need, Availability)> {

@@ -34,6 +34,17 @@ pub struct Tokens {
     pub lookups: Lookups,
     /// The header of the last that was good.
     pub header: Option<KnownHeader>,
+    /// How often a token was looked for since that was last asked.
+    pub sought: Sought,
+}
+
+/// How often tokens were among those that were verified before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sought {
+    /// How often they were.
+    pub hits: u32,
+    /// How often they were not.
+    pub misses: u32,
 }
 
 /// Tokens that a provider has refused, for as long as that is believed. Bounded; the least recently used go first.
@@ -109,7 +120,16 @@ impl Tokens {
     #[must_use]
     pub fn new(capacity: NonZeroUsize) -> Self {
         let refused = Refused { entries: LruCache::unbounded_with_hasher(RandomState::new()), capacity };
-        Self { verified: TokenCache::new(capacity), refused, lookups: Lookups::default(), header: None }
+        let (verified, lookups) = (TokenCache::new(capacity), Lookups::default());
+        Self { verified, refused, lookups, header: None, sought: Sought::default() }
+    }
+
+    /// A token that was verified before. Its times are the caller's to check.
+    pub fn find(&mut self, token: &[u8], now: UnixTime) -> Option<Rc<VerifiedToken>> {
+        let found = self.verified.get(token, now);
+        let count = if found.is_some() { &mut self.sought.hits } else { &mut self.sought.misses };
+        *count = count.saturating_add(1);
+        found
     }
 
     /// Remembers the header of a token that is good.

@@ -14,11 +14,12 @@ use super::{
     provider::ProviderSources,
     routes::{Routes, compile_routes},
     schema::{
-        AuthenticatorSchema, CryptoSchema, FormatSchema, GatewaySchema, ModeSchema, PathPolicySchema, PreflightSchema,
-        ResponsesSchema, ServerSchema, SwitchSchema, UnmatchedSchema,
+        AuditSchema, AuthenticatorSchema, CryptoSchema, FormatSchema, GatewaySchema, ModeSchema, PathPolicySchema,
+        PreflightSchema, ResponsesSchema, ServerSchema, SwitchSchema, UnmatchedSchema,
     },
 };
 use crate::{
+    audit::Audit,
     auth::{Authenticator, Method},
     deny::{Format, Responses},
     jose::claims::Accepted,
@@ -94,6 +95,7 @@ pub fn compile(schema: &GatewaySchema, environment: Environment<'_>, errors: &mu
         limit_key: schema.limit_key.get().copied().unwrap_or(false),
         host_crypto: schema.crypto.get() == Some(&CryptoSchema::Host),
         cached_tokens: cached_tokens?,
+        audit: compile_audit(schema.audit.get()),
     })
 }
 
@@ -374,6 +376,15 @@ fn compile_cache(schema: &GatewaySchema, errors: &mut Errors) -> Option<NonZeroU
         return None;
     }
     Some(tokens)
+}
+
+fn compile_audit(schema: Option<&AuditSchema>) -> Audit {
+    let Audit { denied, allowed } = Audit::default();
+    let Some(schema) = schema else {
+        return Audit { denied, allowed };
+    };
+    let switch = |member: &Member<bool>, default| member.get().copied().unwrap_or(default);
+    Audit { denied: switch(&schema.denied, denied), allowed: switch(&schema.allowed, allowed) }
 }
 
 fn compile_origins(origins: &Member<Items<String>>, path: &str, errors: &mut Errors) -> Vec<String> {

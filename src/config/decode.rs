@@ -102,17 +102,12 @@ impl<'a> Node<'a> {
         }
     }
 
-    /// Reports the members that are not among the known ones, and those that are not built yet.
-    pub fn check_keys(&self, known: &'static [&'static str], unsupported: &[&str], errors: &mut Errors) -> Option<()> {
+    /// Reports the members that are not among the known ones.
+    pub fn check_keys(&self, known: &'static [&'static str], errors: &mut Errors) -> Option<()> {
         for (name, _) in self.object(errors)? {
-            let kind = if unsupported.contains(&name.as_str()) {
-                ConfigErrorKind::Unsupported
-            } else if known.contains(&name.as_str()) {
-                continue;
-            } else {
-                ConfigErrorKind::UnknownKey { known }
-            };
-            errors.push(member_path(&self.path, name), kind);
+            if !known.contains(&name.as_str()) {
+                errors.push(member_path(&self.path, name), ConfigErrorKind::UnknownKey { known });
+            }
         }
         Some(())
     }
@@ -171,7 +166,6 @@ macro_rules! object {
                 $mode:ident $key:literal $field:ident: $type:ty $(as $form:ty)? $(= $default:tt)?,
             )*
         }
-        $(unsupported [$($unsupported:literal),* $(,)?])?
         $(rules [$($rule:expr),* $(,)?])?
     ) => {
         $(#[doc = $doc])*
@@ -184,7 +178,7 @@ macro_rules! object {
                 node: &crate::config::decode::Node<'_>,
                 errors: &mut crate::config::decode::Errors,
             ) -> Option<Self> {
-                node.check_keys(&[$($key),*], &[$($($unsupported),*)?], errors)?;
+                node.check_keys(&[$($key),*], errors)?;
                 Some(Self { $($field: node.$mode::<$type>($key, errors),)* })
             }
         }

@@ -33,8 +33,6 @@ pub enum ConfigErrorKind {
         /// What could stand there.
         known: &'static [&'static str],
     },
-    /// A member that the contract names and this version does not build.
-    Unsupported,
     /// A member that has to be there.
     Required,
     /// A value of another type.
@@ -114,7 +112,6 @@ impl fmt::Display for ConfigErrorKind {
             Self::Null => f.write_str("null; leave the member out instead"),
             Self::DuplicateMember => f.write_str("duplicate member"),
             Self::UnknownKey { known } => write!(f, "unknown key; there are {}", known.join(", ")),
-            Self::Unsupported => f.write_str("not supported by this version of gatepost"),
             Self::Required => f.write_str("required"),
             Self::WrongType { expected } => write!(f, "must be {expected}"),
             Self::Empty => f.write_str("must not be empty"),

@@ -3,6 +3,7 @@
 use std::{num::NonZeroUsize, rc::Rc};
 
 use crate::{
+    audit::Audit,
     auth::{Authenticator, policy::Policy},
     deny::Responses,
     identity_token::Issuer,
@@ -60,6 +61,8 @@ pub struct Gateway {
     pub host_crypto: bool,
     /// How many verified tokens are kept for each authenticator.
     pub cached_tokens: NonZeroUsize,
+    /// Of which decisions there is a line in the log.
+    pub audit: Audit,
 }
 
 /// One entry of `paths`.
@@ -67,6 +70,8 @@ pub struct Gateway {
 pub struct Route {
     /// Its place and path, for people: `paths[3] /proxy/{.+}`.
     pub label: Rc<str>,
+    /// Its methods, hosts and path, for audit lines: `GET,POST api.example.com /orders/{.+}`.
+    pub name: Rc<str>,
     /// Its path.
     pub template: Template,
     /// Who may call; none for everyone.

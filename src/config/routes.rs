@@ -141,6 +141,7 @@ fn compile_route(
     let audience = context.identity_token.filter(|_| policy.is_some()).and_then(|names| names.audience(server));
     Some(Route {
         label: format!("{path} {}", schema.path.get()?).into(),
+        name: name(schema).into(),
         class: compiled.classes.of(policy.as_ref(), mode, rate_limit.as_ref()),
         policy,
         mode,
@@ -166,6 +167,18 @@ fn limit_place(schema: &PathSchema) -> Place {
     let hosts = schema.hosts.get().into_iter().flat_map(|hosts| hosts.0.iter().flatten());
     parts.extend(hosts.map(String::as_str));
     Place::new(&parts)
+}
+
+/// A route as people know it, wherever it stands in the file: `GET,POST api.example.com /orders/{.+}`.
+fn name(schema: &PathSchema) -> String {
+    let joined = |texts: Option<&[Option<String>]>| {
+        let texts = texts.unwrap_or_default().iter().flatten().map(String::as_str);
+        texts.collect::<Vec<_>>().join(",")
+    };
+    let methods = joined(schema.method.get().map(|methods| methods.0.as_slice()));
+    let hosts = joined(schema.hosts.get().map(|hosts| hosts.0.as_slice()));
+    let path = schema.path.get().cloned().unwrap_or_default();
+    [methods, hosts, path].into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 /// `Some(None)` is a route without integration, `None` one with an error.

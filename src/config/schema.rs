@@ -83,8 +83,9 @@ object! {
         optional "crypto" crypto: CryptoSchema = "sandbox",
         /// The routes. Their order means nothing: the most specific path decides.
         optional "paths" paths: Items<PathSchema> as super::decode::NonEmpty<PathSchema>,
+        /// Of which decisions there is a line in the log.
+        optional "audit" audit: AuditSchema,
     }
-    unsupported ["audit"]
     rules [
         Rule::When(Condition {
             else_required: &["paths"],
@@ -137,6 +138,16 @@ object! {
         optional "resource_metadata" resource_metadata: String as Printable,
         /// Origins whose scripts may read a denial and its challenge (CORS).
         optional "cors_origins" cors_origins: Items<String> as Items<Origin> = [],
+    }
+}
+
+object! {
+    /// Of which decisions there is a line in the log.
+    pub struct AuditSchema {
+        /// Of those that denied, or, in shadow mode, would have.
+        optional "denied" denied: bool = true,
+        /// Of those that allowed.
+        optional "allowed" allowed: bool = false,
     }
 }
 

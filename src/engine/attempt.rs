@@ -11,8 +11,9 @@ use super::{
     waiting::Wait,
 };
 use crate::{
+    audit::Entry,
     auth::{
-        AuthenticatorId, Need, Refusal,
+        AuthenticatorId, Method, Need, Refusal, VerifiedToken,
         hmac::BodyHash,
         knowledge::{Means, Patience, Settled},
         policy::{Failure, Outcome, Verifier},
@@ -59,8 +60,47 @@ impl From<Decision> for Attempt {
 }
 
 impl Engine {
-    /// Tries to decide.
+    /// Tries to decide, and writes down what came of it.
     pub(super) fn attempt(&mut self, occasion: &Occasion<'_>, host: &mut dyn Host, observe: Observer<'_>) -> Attempt {
+        let mut caller = None;
+        let mut attempt = self.try_to_decide(occasion, host, observe, &mut caller);
+        if attempt.wait.is_none() {
+            self.write_down(&mut attempt.decision, caller.as_deref(), occasion);
+        }
+        attempt
+    }
+
+    /// Completes the record of a decision.
+    fn write_down(&self, decision: &mut Decision, caller: Option<&VerifiedToken>, occasion: &Occasion<'_>) {
+        let record = &mut decision.record;
+        record.subject = caller.and_then(VerifiedToken::caller).cloned();
+        if occasion.is_real && self.gateway.audit.is_of(record.outcome()) {
+            let route = decision.route.and_then(|route| self.gateway.route(route));
+            record.entry = Some(Box::new(Entry {
+                route: route.map(|route| Rc::clone(&route.name)),
+                key_id: caller.and_then(|caller| self.key_id(caller)).map(Into::into),
+                ..Entry::new(Some(occasion.head), occasion.came)
+            }));
+        }
+    }
+
+    /// The id of the key that vouches for a caller, as the configuration or the provider has it.
+    fn key_id<'a>(&'a self, caller: &'a VerifiedToken) -> Option<&'a str> {
+        match &self.gateway.authenticators.get(caller.identity.authenticator.0)?.method {
+            Method::Jwt(method) => method.key_id(caller.key?, &self.sources),
+            Method::ApiKey(_) | Method::Hmac(_) => caller.identity.subject.as_deref(),
+            Method::Introspection(_) | Method::Mtls(_) => None,
+        }
+    }
+
+    /// Tries to decide. Whoever was verified is told as well, even if that is not enough.
+    fn try_to_decide(
+        &mut self,
+        occasion: &Occasion<'_>,
+        host: &mut dyn Host,
+        observe: Observer<'_>,
+        caller: &mut Option<Rc<VerifiedToken>>,
+    ) -> Attempt {
         let Occasion { head, came, now, settled, patience, body, is_real } = *occasion;
         let gateway = &self.gateway;
         let refused = |(reason, allow)| {
@@ -117,7 +157,7 @@ impl Engine {
         };
         let record = Record { route: target.route.map(|route| Rc::clone(&route.label)), ..Record::default() };
         let outcome = target.policy.map(|policy| policy.evaluate(&request, &mut verifier));
-        let Means { needs, mut uses, .. } = verifier.means;
+        let Verifier { means: Means { needs, mut uses, .. }, verdicts, .. } = verifier;
         let begin = || {
             let policy = target.policy.filter(|_| body.is_none() && !head.end_of_stream)?;
             BodyHash::new(&policy.readers, &gateway.authenticators, &request, target.path.forwarded(0))
@@ -142,6 +182,8 @@ impl Engine {
                 return Attempt { decision, wait: Some(wait), body: begin() };
             }
             Some(Outcome::Refused(failure)) => {
+                let mut verdicts = verdicts.into_iter();
+                *caller = verdicts.find(|(id, _)| *id == failure.authenticator).and_then(|(_, verdict)| verdict.ok());
                 let authenticator = gateway.authenticators.get(failure.authenticator.0);
                 let authenticator = authenticator.map(|authenticator| Rc::clone(&authenticator.name));
                 let record = Record { authenticator, ..record };
@@ -157,7 +199,9 @@ impl Engine {
                 return Attempt { body, ..account.tell(decision, host).into() };
             }
         };
-        if let Some(caller) = verified.first().map(|verified| &verified.identity) {
+        if let Some(first) = verified.first() {
+            *caller = Some(Rc::clone(first));
+            let caller = &first.identity;
             record.authenticator = Some(Rc::clone(&caller.authenticator_name));
             observe(&mut || Step::Verified {
                 authenticator: caller.authenticator_name.to_string(),

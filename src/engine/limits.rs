@@ -98,10 +98,10 @@ impl<'a> Account<'a> {
             };
             charges.push(Charge { limit: limit.clone(), caller });
         }
-        for identity in self.verified.iter().map(|verified| &verified.identity) {
-            if let Some(rate) = identity.limit
-                && let Some(caller) = caller::of_identity(identity)
-            {
+        for verified in self.verified {
+            let identity = &verified.identity;
+            if let (Some(rate), Some(caller)) = (identity.limit, verified.caller()) {
+                let caller = caller.to_string();
                 // All keys of an authenticator share their slots, so that a hundred thousand need no more than one.
                 let place = Place::new(&["keys", &identity.authenticator_name]);
                 charges.push(Charge { limit: Limit { name: "key", place, rate, by: By::Identity }, caller });
@@ -112,8 +112,8 @@ impl<'a> Account<'a> {
 
     /// The identity, if there is one that says who it is, else the address.
     fn caller(&mut self, host: &mut dyn Host) -> String {
-        let identity = self.verified.first().and_then(|verified| caller::of_identity(&verified.identity));
-        identity.unwrap_or_else(|| self.address(host))
+        let identity = self.verified.first().and_then(|verified| verified.caller());
+        identity.map_or_else(|| self.address(host), |caller| caller.to_string())
     }
 
     fn address(&mut self, host: &mut dyn Host) -> String {

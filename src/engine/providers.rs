@@ -8,7 +8,7 @@ use crate::{
         AuthenticatorId, Method, Need, Refusal,
         introspection::IntrospectionMethod,
         jwt::Keys,
-        knowledge::{Patience, Settled},
+        knowledge::{Patience, Settled, Sought},
     },
     config::Gateway,
     deny::Reason,
@@ -16,7 +16,7 @@ use crate::{
     provider::{
         CallAnswer, CallFailure, CallId, Effects, Event,
         keys::{KeySource, KeySourceId},
-        lookup::TokenDigest,
+        lookup::Lookup,
         revocation::RevocationSourceId,
         source::{Progress, Work},
     },
@@ -100,8 +100,8 @@ impl Engine {
         }
         for index in 0..self.tokens.len() {
             let finished = self.tokens.get_mut(index).and_then(|tokens| tokens.lookups.finish(call));
-            if let Some(digest) = finished {
-                self.learn(AuthenticatorId(index), digest, answer, now, &mut effects);
+            if let Some(finished) = finished {
+                self.learn(AuthenticatorId(index), &finished, answer, now, &mut effects);
                 // Another one may have its turn.
                 self.look_up(AuthenticatorId(index), now, &mut effects);
                 return effects;
@@ -133,6 +133,23 @@ impl Engine {
     pub fn forget(&mut self, id: RequestId) {
         self.waiting.remove(id);
         self.watched.remove(id);
+    }
+
+    /// How often an authenticator's tokens were looked for since this was last asked.
+    pub fn take_sought(&mut self, id: AuthenticatorId) -> Sought {
+        self.tokens.get_mut(id.0).map(|tokens| std::mem::take(&mut tokens.sought)).unwrap_or_default()
+    }
+
+    /// How long ago the keys of a key set were fetched; none where there are none.
+    #[must_use]
+    pub fn key_age(&self, id: KeySourceId, now: UnixTime) -> Option<Duration> {
+        self.sources.get(id.0)?.age(now)
+    }
+
+    /// How long ago a revocation list was fetched; none where there is none.
+    #[must_use]
+    pub fn revocation_age(&self, id: RevocationSourceId, now: UnixTime) -> Option<Duration> {
+        self.revocations.get(id.0)?.source.age(now)
     }
 
     /// Leaves what it has begun to the other workers.
@@ -185,7 +202,7 @@ impl Engine {
         };
         let mut given_up = Vec::new();
         while let Some(digest) = tokens.lookups.abandoned(now) {
-            given_up.push(digest);
+            given_up.push(Lookup { token: digest, began: now });
         }
         while let Some(call) = tokens.lookups.start(now, |token| method.ask(self.calls.make(), token)) {
             effects.calls.push(call);
@@ -193,8 +210,8 @@ impl Engine {
         for call in tokens.lookups.overdue(now, method.timeout) {
             given_up.extend(tokens.lookups.finish(call));
         }
-        for digest in given_up {
-            self.learn(id, digest, Err(CallFailure::NoAnswer), now, effects);
+        for lookup in given_up {
+            self.learn(id, &lookup, Err(CallFailure::NoAnswer), now, effects);
         }
     }
 
@@ -202,7 +219,7 @@ impl Engine {
     fn learn(
         &mut self,
         id: AuthenticatorId,
-        digest: TokenDigest,
+        lookup: &Lookup,
         answer: Result<&CallAnswer, CallFailure>,
         now: UnixTime,
         effects: &mut Effects,
@@ -212,9 +229,10 @@ impl Engine {
         else {
             return;
         };
-        let outcome = match method.learn(id, authenticator, digest, answer, tokens, now) {
+        let outcome = match method.learn(id, authenticator, lookup.token, answer, tokens, now) {
             Ok(outcome) => {
-                effects.events.push(Event::LookedUp { active: outcome.is_ok() });
+                let took = now.since_epoch().saturating_sub(lookup.began.since_epoch());
+                effects.events.push(Event::LookedUp { place: method.place.clone(), active: outcome.is_ok(), took });
                 outcome
             }
             Err(failure) => {
@@ -223,7 +241,7 @@ impl Engine {
                 Err(Refusal { reason: Reason::IntrospectionFailed, retry_after: Some(RETRY_AFTER) })
             }
         };
-        let need = Need::Lookup(id, digest);
+        let need = Need::Lookup(id, lookup.token);
         self.waiting.settle(need, Some(&Settled { need, outcome }));
     }
 }

@@ -1,4 +1,5 @@
 mod providers;
+mod records;
 mod revocation;
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};

@@ -126,6 +126,7 @@ pub fn refuse_exceeding(
     exceeded: &Exceeded,
     record: Record,
 ) -> Decision {
+    let record = Record { limit: exceeded.limits.first().map(|(limit, _)| limit.name), ..record };
     if let Some(target) = target.filter(|target| target.mode == Mode::Shadow) {
         let failure = Failure::of_verified(Reason::RateLimited.into(), AuthenticatorId(usize::MAX));
         return refuse(gateway, request, target, failure, record);

@@ -175,6 +175,12 @@ impl KeySet {
         self.keys.iter().any(|key| key.fingerprint == fingerprint)
     }
 
+    /// The `kid` of a key of the set.
+    #[must_use]
+    pub fn key_id(&self, fingerprint: KeyFingerprint) -> Option<&str> {
+        self.keys.iter().find(|key| key.fingerprint == fingerprint)?.key_id.as_deref()
+    }
+
     /// Verifies a signature with the keys that bear the key id, or, where the token names none, with those of the right
     /// type, eight at most. Tells which one did.
     ///

@@ -12,9 +12,10 @@ use proxy_wasm::types::LogLevel;
 use super::{
     host::{self, Failure, Map, TheHost},
     metrics::Metrics,
-    stream::Stream,
+    stream::{self, Stream},
 };
 use crate::{
+    audit,
     engine::{Decision, Engine, Head, HeaderEdit, Reason, Record, RequestId, UnixTime, Verdict},
     provider::{CallAnswer, CallFailure, CallId, Effects, Event, MOST_ANSWER_BYTES},
     route::table::RouteId,
@@ -48,9 +49,11 @@ impl Configured {
         }
     }
 
-    /// Asks for the first tick, in which keys are fetched.
+    /// Asks for ticks: in the first, keys are fetched, and metrics are told in all.
     pub fn begin(&self) {
-        if self.engine.try_borrow().is_ok_and(|engine| engine.has_providers()) && self.pace.hurry().is_err() {
+        let has_providers = self.engine.try_borrow().is_ok_and(|engine| engine.has_providers());
+        let asked = if has_providers { self.pace.hurry() } else { self.pace.begin() };
+        if has_providers && asked.is_err() {
             host::log(LogLevel::Error, "gatepost: the host does not tick: keys cannot be fetched");
         }
     }
@@ -90,9 +93,15 @@ impl Configured {
         Some(stream)
     }
 
-    /// Counts a decision.
-    pub fn count(&self, record: &Record) {
+    /// Counts a decision, and writes it down where that is asked for.
+    pub fn note(&self, record: &Record) {
         self.metrics.count(record);
+        if record.entry.is_some()
+            && let Ok(now) = host::now()
+            && let Some(line) = record.line(now)
+        {
+            host::log(LogLevel::Info, &format!("{}{line}", audit::PREFIX));
+        }
         if record.reason == Some(Reason::BodyWithheld) {
             let line = "a request whose body is signed was refused: nothing of its body came. If no such request is ever let \
                         through, the host does not show bodies that are held: Envoy needs \
@@ -144,7 +153,13 @@ impl Configured {
 
     /// Answers a request whose decision could not be made or carried out.
     pub fn answer_failure(&self, head: Option<&Head>) -> Result<(), Failure> {
-        let answer = self.engine.try_borrow().map_err(|_| Failure)?.host_failure(head);
+        let (answer, record) = {
+            let engine = self.engine.try_borrow().map_err(|_| Failure)?;
+            let now = host::now().unwrap_or(UnixTime::from_secs(0));
+            (engine.host_failure(head), engine.host_failure_record(head, now))
+        };
+        stream::tell(&record);
+        self.note(&record);
         host::respond(&answer)
     }
 
@@ -169,6 +184,7 @@ impl Configured {
             return; // the next tick will do it
         };
         let effects = engine.tick(now, &mut TheHost);
+        self.metrics.settle(&mut engine, now);
         drop(engine);
         self.go_on(effects, now);
         self.wake(now);
@@ -192,6 +208,9 @@ impl Configured {
     pub fn retire(&self) {
         if let Ok(mut engine) = self.engine.try_borrow_mut() {
             engine.retire(&mut TheHost);
+            if let Ok(now) = host::now() {
+                self.metrics.settle(&mut engine, now);
+            }
         }
     }
 

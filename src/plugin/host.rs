@@ -16,6 +16,7 @@ use crate::{
     engine::{Answer, HeaderEdit, UnixTime},
     headers::Headers,
     host::{Host, Store, Unavailable},
+    metrics::Kind,
     provider::Call,
 };
 
@@ -194,25 +195,39 @@ impl Store for TheHost {
     }
 }
 
-/// A kind of metric.
+/// A metric that the host has defined.
 #[derive(Clone, Copy)]
-pub enum MetricKind {
-    Counter = 0,
-    Gauge = 1,
-}
+pub struct MetricId(u32);
 
 /// Defines a metric.
-pub fn define_metric(kind: MetricKind, name: &str) -> Result<u32, Failure> {
+pub fn define_metric(kind: Kind, name: &str) -> Result<MetricId, Failure> {
+    let kind = match kind {
+        Kind::Counter => 0,
+        Kind::Gauge => 1,
+        Kind::Histogram => 2,
+    };
     let mut metric = 0;
     // SAFETY: the host reads `name.len()` bytes and writes one u32 to the address of one.
-    check(unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut metric) })?;
-    Ok(metric)
+    check(unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut metric) })?;
+    Ok(MetricId(metric))
 }
 
 /// Adds to a metric, other than nothing. What the host does not take is lost.
-pub fn add(metric: u32, offset: i64) {
+pub fn add(metric: MetricId, offset: i64) {
     // SAFETY: no address is passed.
-    let _ = unsafe { proxy_increment_metric(metric, offset) };
+    let _ = unsafe { proxy_increment_metric(metric.0, offset) };
+}
+
+/// Sets a gauge, or adds a value to a histogram. What the host does not take is lost.
+pub fn record(metric: MetricId, value: u64) {
+    // SAFETY: no address is passed.
+    let _ = unsafe { proxy_record_metric(metric.0, value) };
+}
+
+/// Tells the host's access log something about the request at hand. What the host does not take is not told.
+pub fn tell(name: &str, value: &str) {
+    // SAFETY: the host reads as many bytes as name and value have.
+    let _ = unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
 }
 
 /// Resets the request's stream.
@@ -280,6 +295,8 @@ unsafe extern "C" {
     ) -> u32;
     fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
     fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
+    fn proxy_record_metric(metric: u32, value: u64) -> u32;
+    fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
     fn proxy_close_stream(stream: u32) -> u32;
     fn proxy_continue_stream(stream: u32) -> u32;
     fn proxy_set_effective_context(context: u32) -> u32;

@@ -159,33 +159,41 @@ impl Stream {
         self.unread.try_borrow().is_ok_and(|unread| unread.is_some())
     }
 
-    /// Counts what would have been decided about a request that went on, or that nobody knows it.
+    /// Notes what would have been decided about a request that went on, or that nobody knows it.
     fn conclude(&self, configured: &Configured, record: Option<Record>) {
         let unread = self.unread.try_borrow_mut().ok().and_then(|mut unread| unread.take());
         if let Some(unread) = unread {
-            configured.count(&record.unwrap_or(unread));
+            let record = record.unwrap_or(unread);
+            tell(&record);
+            configured.note(&record);
         }
     }
 
     fn carry_out(&self, configured: &Configured, decision: &Decision) -> Result<(), Failure> {
-        match (decision.record.reason, self.unread.try_borrow_mut()) {
-            // What would have been decided is known when the body is.
-            (Some(Reason::BodyUnread), Ok(mut unread)) => *unread = Some(decision.record.clone()),
-            _ => configured.count(&decision.record),
+        let record = &decision.record;
+        // What would have been decided is known when the body is.
+        let is_known = record.reason != Some(Reason::BodyUnread);
+        if is_known {
+            tell(record); // first: the access log may be written as soon as the request is answered
         }
         match &decision.verdict {
             Verdict::Forward(edits) => {
                 host::edit(Map::RequestHeaders, edits)?;
                 // Before it is resumed: callbacks come at once.
                 self.state.set(State::Forwarded(decision.route));
-                Ok(())
             }
             Verdict::Deny(answer) => {
                 self.state.set(State::Denied);
-                host::respond(answer)
+                host::respond(answer)?;
             }
-            Verdict::Wait => Err(Failure), // not reached: whoever waits is held
+            Verdict::Wait => return Err(Failure), // not reached: whoever waits is held
         }
+        if is_known {
+            configured.note(record);
+        } else if let Ok(mut unread) = self.unread.try_borrow_mut() {
+            *unread = Some(record.clone());
+        }
+        Ok(())
     }
 
     /// Answers a request whose decision could not be made or carried out.
@@ -259,6 +267,20 @@ fn read_body(configured: &Configured, id: RequestId, from: usize, to: usize, is_
         is_due |= configured.take_body(id, &part)?;
     }
     Ok((is_last && configured.end_body(id)?) || is_due)
+}
+
+/// Tells the host's access log of a decision.
+pub fn tell(record: &Record) {
+    let facts = [
+        ("gatepost.authenticator", record.authenticator.as_deref()),
+        ("gatepost.subject", record.subject.as_deref()),
+        ("gatepost.reason", record.reason.map(Reason::label)),
+    ];
+    for (name, fact) in facts {
+        if let Some(fact) = fact {
+            host::tell(name, fact);
+        }
+    }
 }
 
 /// All headers of a map. A host that gives fewer than it announced may hold back the one that matters.

@@ -30,10 +30,13 @@ struct Wanted {
     until: UnixTime,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Lookup {
-    token: TokenDigest,
-    began: UnixTime,
+/// A look-up that is under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup {
+    /// The token that is asked about.
+    pub token: TokenDigest,
+    /// Since when.
+    pub began: UnixTime,
 }
 
 impl Lookups {
@@ -66,10 +69,10 @@ impl Lookups {
     }
 
     /// Ends a look-up. None if the call is not one of these.
-    pub fn finish(&mut self, call: CallId) -> Option<TokenDigest> {
+    pub fn finish(&mut self, call: CallId) -> Option<Lookup> {
         let lookup = self.under_way.remove(&call)?;
         self.forget(&lookup.token);
-        Some(lookup.token)
+        Some(lookup)
     }
 
     /// Ends a look-up that has not been started and for which nobody waits any longer: the client has gone, or was refused.
@@ -145,7 +148,7 @@ mod tests {
         lookups.want([1; 32], "a", LATER);
         assert!(lookups.start(NOW, call(8)).is_none() && !lookups.has_queued());
         assert_eq!(lookups.finish(CallId(8)), None);
-        assert_eq!(lookups.finish(CallId(7)), Some([1; 32]));
+        assert_eq!(lookups.finish(CallId(7)), Some(Lookup { token: [1; 32], began: NOW }));
         assert_eq!(lookups.finish(CallId(7)), None);
         lookups.want([1; 32], "a", LATER);
         assert!(lookups.start(NOW, call(9)).is_some());
@@ -179,7 +182,8 @@ mod tests {
         assert_eq!(lookups.abandoned(NOW), None);
         assert_eq!(lookups.abandoned(LATER), Some([3; 32]));
         assert_eq!(lookups.abandoned(LATER), None);
-        assert_eq!((lookups.finish(CallId(1)), lookups.bytes, lookups.wanted.len()), (Some([1; 32]), 0, 0));
+        let finished = lookups.finish(CallId(1)).map(|lookup| lookup.token);
+        assert_eq!((finished, lookups.bytes, lookups.wanted.len()), (Some([1; 32]), 0, 0));
         let long = "a".repeat(MOST_BYTES);
         assert!(lookups.want([4; 32], &long, LATER) && !lookups.want([5; 32], "a", LATER));
     });

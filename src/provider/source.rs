@@ -189,6 +189,13 @@ impl<D: Document> Source<D> {
         self.document.as_ref()
     }
 
+    /// How long ago the document was fetched; none where there is none.
+    #[must_use]
+    pub fn age(&self, now: UnixTime) -> Option<Duration> {
+        self.document.as_ref()?;
+        Some(now.since_epoch().saturating_sub(Duration::from_millis(self.status.fetched)))
+    }
+
     /// Its configuration path.
     #[must_use]
     pub fn place(&self) -> &str {

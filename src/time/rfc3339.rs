@@ -1,8 +1,8 @@
 //! Dates and times of RFC 3339, as an operator writes them.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use chrono::DateTime;
+use chrono::{DateTime, Datelike as _, Timelike as _};
 
 use super::UnixTime;
 
@@ -24,6 +24,20 @@ pub(super) fn parse(text: &str) -> Option<UnixTime> {
     Some(UnixTime(Duration::from_secs(seconds).checked_add(Duration::from_nanos(nanoseconds.into()))?))
 }
 
+/// A time as a `date-time`, in UTC and with milliseconds. One that is later than the library's calendar is its beginning.
+pub(super) struct Written(pub(super) UnixTime);
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = i64::try_from(self.0.since_epoch().as_millis()).ok().and_then(DateTime::from_timestamp_millis);
+        let time = millis.unwrap_or_default();
+        write!(f, "{:04}-{:02}-{:02}T", time.year(), time.month(), time.day())?;
+        let millis = time.nanosecond() / NANOSECONDS_OF_MILLISECOND;
+        write!(f, "{:02}:{:02}:{:02}.{millis:03}Z", time.hour(), time.minute(), time.second())
+    }
+}
+
+const NANOSECONDS_OF_MILLISECOND: u32 = 1_000_000;
 const NANOSECONDS: u32 = 1_000_000_000;
 const SECONDS_OF_DAY: u64 = 24 * 60 * 60;
 
@@ -68,6 +82,14 @@ mod tests {
             }
         }
         assert_eq!(secs("9999-12-31T23:59:59Z"), Some(253_402_300_799));
+    });
+
+    test!(what_is_written_is_what_was_read, {
+        for text in ["1970-01-01T00:00:00.000Z", "2024-02-29T23:59:59.999Z", "2027-01-15T08:00:00.120Z"] {
+            assert_eq!(parse(text).unwrap().rfc3339().to_string(), text);
+        }
+        assert_eq!(UnixTime::from_nanos(1_999_999).rfc3339().to_string(), "1970-01-01T00:00:00.001Z");
+        assert_eq!(UnixTime::NEVER.rfc3339().to_string(), "1970-01-01T00:00:00.000Z");
     });
 
     test!(offsets_move_the_time, {

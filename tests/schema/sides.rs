@@ -38,7 +38,6 @@ pub fn side(kind: &ConfigErrorKind) -> Side {
     match kind {
         ConfigErrorKind::Null
         | ConfigErrorKind::UnknownKey { .. }
-        | ConfigErrorKind::Unsupported
         | ConfigErrorKind::Required
         | ConfigErrorKind::Empty => Side::Shape,
         // Whether a day exists.

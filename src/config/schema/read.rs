@@ -74,7 +74,7 @@ impl RuleSchema {
             return node.wrong_type("the name of an authenticator, or an object", errors);
         }
         let known: &[&str] = if outermost { &OUTERMOST_RULE_KEYS } else { &RULE_KEYS };
-        node.check_keys(known, &[], errors)?;
+        node.check_keys(known, errors)?;
         let restrictions = RestrictionsSchema {
             roles: node.optional("roles", errors),
             scopes: node.optional("scopes", errors),
@@ -142,7 +142,7 @@ impl Decode for SecretSchema {
             }
             Json::String(text) => Some(Self::Text(text.clone())),
             Json::Object(_) => {
-                node.check_keys(&["env"], &[], errors)?;
+                node.check_keys(&["env"], errors)?;
                 node.required("env", errors).get().cloned().map(Self::Environment)
             }
             _ => node.wrong_type("a string, or {\"env\": NAME}", errors),

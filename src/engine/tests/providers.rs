@@ -148,7 +148,8 @@ test!(one_look_up_answers_all_requests_with_a_token, {
     assert_eq!(calls.len(), 2);
     assert_eq!(calls[0].body, b"token=opaque-1&token_type_hint=access_token");
     let events = give(&mut engine, &calls[0], r#"{"active": true, "aud": "a", "sub": "u", "exp": 1800000010}"#, 2);
-    assert_eq!(events, [Event::LookedUp { active: true }]);
+    let (place, took) = ("authenticators.opaque".to_owned(), Duration::from_millis(1));
+    assert_eq!(events, [Event::LookedUp { place, active: true, took }]);
     assert_eq!(decided(&mut engine, 2), [(2, 200), (3, 200)]);
     give(&mut engine, &calls[1], r#"{"active": false}"#, 2);
     assert_eq!(decided(&mut engine, 2), [(4, 401)]);
