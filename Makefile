@@ -15,7 +15,7 @@ SBOM := $(MODULE:.wasm=.cdx.json)
 # A lock file that is out of date is mended on a developer's machine, and an error in CI.
 LOCKED := $(if $(CI),--locked)
 # What the tests of the harness that start Envoy are called.
-E2E_TESTS := scenarios deploy grpc mtls dpop providers rate_limits rate_limit_service webhooks oidc_provider
+E2E_TESTS := scenarios deploy grpc mtls dpop providers operators rate_limits rate_limit_service webhooks oidc_provider
 # How a command learns where Envoy and the module are. `make` stops where a step of it fails.
 WITH_ENVOY = envoy="$$($(SETUP)/envoy.sh)"; export ENVOY="$$envoy" GATEPOST_MODULE="$(MODULE)"; exec
 # How a test learns where its OpenID provider is.

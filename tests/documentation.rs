@@ -71,6 +71,11 @@ fn the_configuration_for_revocation_is_good() {
 }
 
 #[test]
+fn the_configuration_for_operators_is_good() {
+    check("docs/operations.md", "json", 1);
+}
+
+#[test]
 fn the_configuration_for_identity_tokens_is_good() {
     check("docs/identity-token.md", "json", 1);
 }

@@ -47,8 +47,8 @@ fn a_token_is_refused_on_all_of_four_workers_within_refresh_and_one_of_them_fetc
     let outcomes = running.burst("users", many(&stolen), || {});
     assert_eq!(outcomes.tally(), only(401, CONNECTIONS), "on every worker");
     assert_eq!(running.burst("users", many(&good), || {}).tally(), only(200, CONNECTIONS));
-    assert_eq!(running.stat("wasmcustom.gatepost.revocation_fetches.failed"), 0);
-    assert!(running.stat("wasmcustom.gatepost.revocation_fetches.succeeded") >= 5);
+    assert_eq!(running.stat("wasmcustom.gatepost.revocation_fetches.default.failed"), 0);
+    assert!(running.stat("wasmcustom.gatepost.revocation_fetches.default.succeeded") >= 5);
     running.finish(&[&stolen, &good, "stolen"]);
 }
 
@@ -104,8 +104,8 @@ fn a_list_serves_until_max_stale_and_then_the_configuration_decides() {
     assert!(began.elapsed() > Duration::from_secs(4), "the last good list was not six seconds old");
     until("it is gone without", || user(&get("allow", &stolen)).is_some());
     assert!(is_unavailable(&get("deny", &good)));
-    until("that is counted", || running.stat("wasmcustom.gatepost.revocations_unchecked") > 0);
-    assert!(running.stat("wasmcustom.gatepost.revocation_fetches.failed") > 0);
+    until("that is counted", || running.stat("wasmcustom.gatepost.revocations_unchecked.default") > 0);
+    assert!(running.stat("wasmcustom.gatepost.revocation_fetches.default.failed") > 0);
 
     running.provider.answer(IDP, "/revoked", [list(&["stolen"])]);
     running.provider.up().unwrap();

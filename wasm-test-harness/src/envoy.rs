@@ -81,8 +81,18 @@ impl Envoy {
         Self::start_with(bootstrap, &[], concurrency)
     }
 
-    /// As [`start`](Self::start), with more files beside the bootstrap: `{folder}` in it stands for where they are.
+    /// As [`start`](Self::start), with more files beside the bootstrap: `{folder}` in it and in them stands for where they are.
     pub fn start_with(bootstrap: &Value, files: &[(&str, String)], concurrency: u32) -> Result<Self, EnvoyError> {
+        Self::start_logging(bootstrap, files, concurrency, "info")
+    }
+
+    /// As [`start_with`](Self::start_with), and logs what modules tell from this level on.
+    pub fn start_logging(
+        bootstrap: &Value,
+        files: &[(&str, String)],
+        concurrency: u32,
+        level: &str,
+    ) -> Result<Self, EnvoyError> {
         let binary = binary()?;
         let failed = |what: &str| {
             let what = what.to_owned();
@@ -91,7 +101,7 @@ impl Envoy {
         let folder = tempfile::tempdir().map_err(failed("a folder for Envoy"))?;
         let place = folder.path().to_string_lossy().into_owned();
         for (name, text) in files {
-            std::fs::write(folder.path().join(name), text).map_err(failed(name))?;
+            std::fs::write(folder.path().join(name), text.replace("{folder}", &place)).map_err(failed(name))?;
         }
         let config = folder.path().join("bootstrap.json");
         let text = bootstrap.to_string().replace("{folder}", &place);
@@ -99,7 +109,8 @@ impl Envoy {
         let log = std::fs::File::create(folder.path().join("envoy.log")).map_err(failed("the log"))?;
         let mut command = Command::new(&binary);
         command.arg("-c").arg(&config).arg("--admin-address-path").arg(folder.path().join("admin"));
-        command.args(["--disable-hot-restart", "--log-level", "warning", "--component-log-level", "wasm:info"]);
+        command.args(["--disable-hot-restart", "--log-level", "warning"]);
+        command.args(["--component-log-level", &format!("wasm:{level}"), "--file-flush-interval-msec", "50"]);
         command.args(["--concurrency", &concurrency.to_string(), "--drain-time-s", "1"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let process = Process::start(command).map_err(failed(&binary.to_string_lossy()))?;
@@ -110,7 +121,12 @@ impl Envoy {
 
     /// Everything that it has logged.
     pub fn log(&self) -> String {
-        let bytes = std::fs::read(self.folder.path().join("envoy.log")).unwrap_or_default();
+        self.file("envoy.log")
+    }
+
+    /// What it has written to a file beside the bootstrap, such as an access log; nothing where there is none.
+    pub fn file(&self, name: &str) -> String {
+        let bytes = std::fs::read(self.folder.path().join(name)).unwrap_or_default();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
