@@ -63,10 +63,12 @@ impl Context for Root {
         }
         self.keep_pace();
     }
+}
 
-    fn on_done(&mut self) -> bool {
+/// When the host deletes the context, and not in `on_done`: that callback would come for every request as well.
+impl Drop for Root {
+    fn drop(&mut self) {
         self.all().for_each(|configured| configured.retire());
-        true
     }
 }
 

@@ -78,7 +78,7 @@ const INTRODUCTION: &str = "\
 
 Every way in which gatepost refuses a request. The caller learns a code, in the body's `error` (`{\"error\": \"invalid_token\", ...}`)
 or a gRPC call's message: enough to act on, nothing that would help to guess a key, an issuer or an audience. Operators learn the
-reason, by its label: in the metric `gatepost.denied.REASON`, in [audit lines](audit.md), in access logs by the filter state
+reason, by its label: in the metric `gatepost.denied.REASON`, in [audit lines](operations.md#audit-log), in access logs by the filter state
 `gatepost.reason`, and from [`gatepost explain`](command.md).
 
 ";

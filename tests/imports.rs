@@ -50,7 +50,7 @@ fn module() -> Vec<u8> {
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; `make build` makes it", path.display()))
 }
 
-const EXPORTS: [&str; 14] = [
+const EXPORTS: [&str; 13] = [
     "_initialize",
     "memory",
     "proxy_abi_version_0_2_1",
@@ -62,7 +62,6 @@ const EXPORTS: [&str; 14] = [
     "proxy_on_request_body",
     "proxy_on_request_trailers",
     "proxy_on_tick",
-    "proxy_on_done",
     "proxy_on_http_call_response",
     "proxy_on_delete",
 ];

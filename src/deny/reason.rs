@@ -167,7 +167,7 @@ reasons! {
          not: add the method there.";
     /// The keys that would verify the token cannot be had.
     KeysUnavailable = ProviderUnavailable "keys_unavailable",
-        "The gateway has no keys of the provider: see `gatepost.key_fetches.failed`, the log, the cluster's health \
+        "The gateway has no keys of the provider: see `gatepost.key_fetches.<authenticator>.failed`, the log, the cluster's health \
          and `max_stale`.";
     /// The token's issuer did not say whether it is good.
     IntrospectionFailed = ProviderUnavailable "introspection_failed",
@@ -176,7 +176,7 @@ reasons! {
     /// Which tokens were taken back cannot be found out.
     RevocationsUnavailable = ProviderUnavailable "revocations_unavailable",
         "The revocation list is older than its `max_stale`, or was never fetched: see \
-         `gatepost.revocation_fetches.failed`. `\"unavailable\": \"allow\"` prefers service over certainty.";
+         `gatepost.revocation_fetches.<authenticator>.failed`. `\"unavailable\": \"allow\"` prefers service over certainty.";
     /// Too many requests wait for a provider or for their bodies.
     TooManyWaiting = ProviderUnavailable "too_many_waiting",
         "A provider is slow while many requests need it, or many signed bodies arrive at once: see \

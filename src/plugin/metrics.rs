@@ -16,8 +16,8 @@ use crate::{
 /// The metrics that the host has defined.
 pub struct Metrics {
     denied: HashMap<Reason, MetricId>,
-    /// By authenticator, one for each of [`Outcome::ALL`].
-    requests: HashMap<String, [Option<MetricId>; 3]>,
+    /// By authenticator.
+    requests: HashMap<String, OfRequests>,
     rate_limited: Vec<Option<MetricId>>,
     waiting: Option<MetricId>,
     /// By authenticator; none for those that keep no tokens.
@@ -29,6 +29,13 @@ pub struct Metrics {
     revocations_unchecked: Vec<Option<MetricId>>,
     /// By the place of the authenticator that asks.
     introspections: Vec<(String, OfIntrospection)>,
+}
+
+struct OfRequests {
+    /// One for each of [`Outcome::ALL`].
+    outcomes: [Option<MetricId>; 3],
+    /// Those that were allowed and not told yet: a host call less for each.
+    allowed: Cell<u32>,
 }
 
 /// What is told of a document of a provider's.
@@ -50,8 +57,8 @@ impl Metrics {
         let denied = Reason::all().filter_map(|reason| Some((reason, define(Metric::Denied, &[reason.label()])?)));
         let names = || gateway.authenticators.iter().map(|authenticator| &*authenticator.name);
         let requests = names().chain([NO_AUTHENTICATOR]).map(|name| {
-            let counters = Outcome::ALL.map(|outcome| define(Metric::Requests, &[name, outcome.name()]));
-            (name.to_owned(), counters)
+            let outcomes = Outcome::ALL.map(|outcome| define(Metric::Requests, &[name, outcome.name()]));
+            (name.to_owned(), OfRequests { outcomes, allowed: Cell::new(0) })
         });
         let token_cache = gateway.authenticators.iter().map(|authenticator| match authenticator.method {
             Method::Jwt(_) | Method::Introspection(_) => each(Metric::TokenCache, &authenticator.name, SOUGHT),
@@ -97,8 +104,9 @@ impl Metrics {
     /// Counts a decision.
     pub fn count(&self, record: &Record) {
         let authenticator = record.authenticator.as_deref().unwrap_or(NO_AUTHENTICATOR);
-        let request = self.requests.get(authenticator);
-        add(request.and_then(|counters| *counters.get(record.outcome() as usize)?), 1);
+        if let Some(requests) = self.requests.get(authenticator) {
+            requests.count(record.outcome());
+        }
         if let Some(reason) = record.reason {
             add(self.denied.get(&reason).copied(), 1);
         }
@@ -136,6 +144,7 @@ impl Metrics {
 
     /// Tells what is too dear, or not possible, to be told of each request.
     pub fn settle(&self, engine: &mut Engine, now: UnixTime) {
+        self.requests.values().for_each(OfRequests::settle);
         for (index, metrics) in self.token_cache.iter().enumerate() {
             let Sought { hits, misses } = engine.take_sought(AuthenticatorId(index));
             for (metric, count) in metrics.iter().zip([hits, misses]).filter(|(_, count)| *count > 0) {
@@ -153,6 +162,26 @@ impl Metrics {
     /// Counts the requests that wait, on all workers together.
     pub fn add_waiting(&self, requests: i64) {
         add(self.waiting, requests);
+    }
+}
+
+impl OfRequests {
+    fn count(&self, outcome: Outcome) {
+        if outcome != Outcome::Allowed {
+            return add(at(&self.outcomes, Some(outcome as usize)), 1);
+        }
+        self.allowed.set(self.allowed.get().saturating_add(1));
+        // A host that does not tick is told all the same.
+        if self.allowed.get() >= MOST_UNTOLD {
+            self.settle();
+        }
+    }
+
+    fn settle(&self) {
+        let allowed = self.allowed.take();
+        if allowed > 0 {
+            add(at(&self.outcomes, Some(Outcome::Allowed as usize)), allowed.into());
+        }
     }
 }
 
@@ -209,3 +238,6 @@ fn record(metric: Option<MetricId>, value: u64) {
         host::record(metric, value);
     }
 }
+
+/// How many allowed requests may be untold.
+const MOST_UNTOLD: u32 = 1000;

@@ -10,7 +10,7 @@ while [ "$count" -gt 0 ]; do
     count=$((count - 1))
     if [ "$argument" = --export ] && [ "$count" -gt 0 ]; then
         case $1 in
-        proxy_on_log | proxy_on_response_* | proxy_on_grpc_* | proxy_on_downstream_* | proxy_on_upstream_* | \
+        proxy_on_done | proxy_on_log | proxy_on_response_* | proxy_on_grpc_* | proxy_on_downstream_* | proxy_on_upstream_* | \
             proxy_on_new_connection | proxy_on_queue_ready | proxy_on_foreign_function)
             shift
             count=$((count - 1))

@@ -322,7 +322,7 @@ const INTRODUCTION: &str = r##"<!-- Made from the types that read configurations
 
 # Configuration reference
 
-Every member that a plugin configuration may have. The [README](../README.md#configuration-by-example) begins with examples.
+Every member that a plugin configuration may have. Whole ones: [Recipes](recipes.md).
 
 The configuration is one JSON object. Unknown members, wrong types, `null`, members that come twice, names that nothing has, keys
 that cannot be read and members that contradict one another are errors: the filter then does not start, and names every error
