@@ -25,7 +25,9 @@ pub fn read_pair(high: u8, low: u8) -> Option<u8> {
 /// Writes bytes, two digits for each.
 #[must_use]
 pub fn write(bytes: &[u8]) -> String {
-    bytes.iter().flat_map(|byte| write_pair(*byte)).map(char::from).collect()
+    let mut text = String::with_capacity(bytes.len().saturating_mul(2));
+    text.extend(bytes.iter().flat_map(|byte| write_pair(*byte)).map(char::from));
+    text
 }
 
 /// The two digits of a byte.

@@ -418,7 +418,7 @@ static SPARSE: LazyLock<Value> = LazyLock::new(|| {
             "signed": {"type": "hmac", "scheme": "generic", "keys": [{"id": "i", "secret": "s"}]},
             "keys": {"type": "api_key", "keys": [{"id": "i", "sha256": "0".repeat(64)}]}
         },
-        "cache": {}, "responses": {}, "rate_limit": {"requests": 1, "per": "1s"},
+        "audit": {}, "cache": {}, "responses": {}, "rate_limit": {"requests": 1, "per": "1s"},
         "paths": [{"method": "GET", "path": "/", "auth": {"use": "jwt"}, "mapping": {"headers": {"x-a": {"value": "a"}}}}]
     })
 });

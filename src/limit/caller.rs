@@ -26,8 +26,8 @@ pub fn of_identity(identity: &Identity) -> Option<String> {
     // The length parts the two, so that no other pair hashes to the same.
     let issuer = identity.issuer.as_deref();
     let length = issuer.map_or_else(|| "-".to_owned(), |issuer| issuer.len().to_string());
-    let digest = Sha256::digest(format!("{length}:{}{subject}", issuer.unwrap_or_default()));
-    Some(format!("id:{authenticator}:{}", hex::write(&digest)))
+    let digest = Sha256::digest([&*length, ":", issuer.unwrap_or_default(), subject].concat());
+    Some(["id:", authenticator, ":", &*hex::write(&digest)].concat())
 }
 
 /// The text of an address, from `source.address` as the host gives it. All whose address is not known are one caller: a

@@ -1,6 +1,10 @@
 //! What Prometheus is told: every metric of the table, under the names and labels that envoy.yaml's rules make of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    thread,
+    time::{Duration, Instant},
+};
 
 use gatepost::metrics::{Kind, Label, Metric};
 use prometheus_parse::{Sample, Scrape, Value as Measured};
@@ -69,13 +73,14 @@ fn prometheus_sees_every_metric_with_its_labels_and_exact_counts() {
         ("config_generation", 1.0),
     ]
     .into();
-    // Counts of the cache come with the next tick, a histogram's with the next flush.
+    // Some counts come with the next tick, a histogram's with the next flush.
+    let told = |samples: &BTreeMap<String, f64>| expected.iter().all(|(name, value)| samples.get(*name) == Some(value));
     let mut samples = samples(&running.scrape());
-    until("all of it is told", || {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !told(&samples) && Instant::now() < end {
+        thread::sleep(Duration::from_millis(50));
         samples = self::samples(&running.scrape());
-        samples.get("introspection_latency_ms authenticator=opaque-tokens") == Some(&2.0)
-            && samples.get("token_cache authenticator=opaque-tokens result=miss") == Some(&3.0)
-    });
+    }
     for age in ["key_age_seconds authenticator=users", "revocation_age_seconds authenticator=users"] {
         let seconds = samples.remove(age).unwrap_or_else(|| panic!("no {age}"));
         assert!(seconds < 600.0, "{age} is {seconds}");
