@@ -119,7 +119,8 @@ metrics! {
     IntrospectionLatency Histogram "introspection_latency_ms" [Authenticator &[]] "milliseconds"
         "How long the issuer took to answer, where it did.",
     ConfigGeneration Counter "config_generation" [] "configurations"
-        "How often the proxy has taken another configuration than the one before.",
+        "How often the proxy has taken another configuration than the one before. Filters that share a plugin's name and \
+         root id count one another's as well.",
 }
 
 impl Metric {

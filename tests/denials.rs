@@ -85,7 +85,8 @@ reason, by its label: in the metric `gatepost.denied.REASON`, in [audit lines](o
 
 const END: &str = "
 A caller whose request is refused with several credentials in play learns of the one that got furthest. With
-`\"mode\": \"shadow\"` nothing is refused, and all of it counted as `shadow_denied`.
+`\"mode\": \"shadow\"` what a route would have denied is forwarded, and counted as `shadow_denied`
+([what shadow does](concepts.md#modes)).
 
 Answers that are not in this table are not gatepost's: the proxy's own (413 for a body over its buffer's limit, 503 for a
 cluster without hosts, 500 or 503 where the filter did not load: it fails closed) or the service's. gatepost's own have

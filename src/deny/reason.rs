@@ -129,7 +129,7 @@ reasons! {
          `EnvoyFilter`): without it the host holds back the body of a request that waits.";
     /// In shadow mode: the body is not held, and was not read to its end.
     BodyUnread = GatewayFailure "body_unread",
-        "The caller ended the request before its body did. In shadow mode only: nothing was refused.";
+        "The caller, or the service, ended the request before its body did. In shadow mode only: nothing was refused.";
     /// None of the route's roles.
     InsufficientRole = InsufficientRole "insufficient_role",
         "Give the caller one of the route's roles, and see that `roles_claim` names where the token has them.";

@@ -335,6 +335,22 @@ fn deserved() -> Vec<(&'static str, Vec<&'static str>, Value)> {
                 json!({"authorizer": {"type": "hmac", "scheme": "slack", "secrets": [{"env": "LONG_SECRET"}], "tolerance": "10m"}}),
             ),
         ),
+        ("weak-limit", vec!["rate_limit"], with(json!({"rate_limit": {"requests": 5000, "per": "1s"}}))),
+        (
+            "weak-limit",
+            vec!["paths[0].rate_limit"],
+            with_paths(
+                json!([{"method": "GET", "path": "/a", "auth": true, "rate_limit": {"requests": 10, "per": "1ms", "by": "ip"}}]),
+            ),
+        ),
+        (
+            "limit-without-effect",
+            vec!["paths[0].rate_limit"],
+            with(json!({
+                "rate_limit": {"requests": 10, "per": "1s"},
+                "paths": [{"method": "GET", "path": "/a", "auth": true, "rate_limit": {"requests": 600, "per": "1m", "burst": 100}}],
+            })),
+        ),
         (
             "long-identity-token",
             vec!["identity_token.ttl"],

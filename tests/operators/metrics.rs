@@ -97,13 +97,15 @@ fn prometheus_sees_every_metric_with_its_labels_and_exact_counts() {
 }
 
 #[test]
-fn the_rules_of_the_demo_are_those_of_the_table() {
-    let rules = demo()["stats_config"]["stats_tags"].clone();
+fn the_rules_of_the_bootstraps_are_those_of_the_table() {
+    let deployed: serde_json::Value = serde_saphyr::from_str(&read("deploy/envoy/envoy.yaml")).unwrap();
     let expected: Vec<_> = LABELS
         .iter()
         .map(|label| json!({"tag_name": format!("gatepost.{}", name_of(*label)), "regex": rule(*label)}))
         .collect();
-    assert_eq!(rules, json!(expected));
+    for bootstrap in [demo(), deployed] {
+        assert_eq!(bootstrap["stats_config"]["stats_tags"], json!(expected));
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod authenticators;
 mod code;
 mod forwarding;
 mod gateway;
+mod limits;
 mod routes;
 mod warning;
 

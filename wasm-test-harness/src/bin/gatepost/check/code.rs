@@ -105,6 +105,13 @@ codes! {
     LongTolerance, "long-tolerance",
         "A signed request that was overheard is good for more than five minutes.",
         "Leave `tolerance` out: `5m` is what the senders recommend.";
+    WeakLimit, "weak-limit",
+        "One caller may send more than 1,000 requests a second: the limit holds up no flood, and nobody who guesses at \
+         credentials.",
+        "Set it to a few times what your busiest honest caller needs; `\"by\": \"route\"` is for all callers together.";
+    LimitWithoutEffect, "limit-without-effect",
+        "The route's limit is never reached: the top-level one counts the same requests and more, and lets no more pass.",
+        "Make it narrower than the top-level one, or remove it.";
     LongIdentityToken, "long-identity-token",
         "A service can use the identity token that it got for more than five minutes.",
         "Leave `ttl` out: the token is made anew all the time.";

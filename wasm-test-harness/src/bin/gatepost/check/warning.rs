@@ -4,7 +4,7 @@ use gatepost::engine::UnixTime;
 use serde_json::{Value, json};
 
 use super::code::Code;
-use super::{authenticators, forwarding, gateway, routes};
+use super::{authenticators, forwarding, gateway, limits, routes};
 use crate::configuration::Configuration;
 use crate::view::View;
 
@@ -44,6 +44,7 @@ impl Warnings {
         authenticators::review(subject, &mut warnings);
         gateway::review(subject, &mut warnings);
         routes::review(subject, &mut warnings);
+        limits::review(subject, &mut warnings);
         forwarding::review(subject, &mut warnings);
         warnings.0
     }
